@@ -1,0 +1,80 @@
+"""What one message asserts about one patient, in the form the assertion log keeps: canonical FHIR, never overwritten.
+
+These are plain values that the loops hand between rooms; no behaviour beyond ordering lives here.
+"""
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+Resource = dict[str, Any]
+"""A FHIR R4 resource as decoded JSON; numbers are Decimal. Never changed in place once built: parts are shared."""
+
+
+class ItemKind(StrEnum):
+    """What an item speaks of, and so how items of one key are merged."""
+
+    PATIENT = "patient"
+    ENCOUNTER = "encounter"
+    CONDITIONS = "conditions"
+    """All diagnoses of one visit (v2: the DG1 list), or one FHIR Condition."""
+    PROCEDURES = "procedures"
+    OBSERVATION = "observation"
+
+
+class Form(StrEnum):
+    """How an item speaks."""
+
+    PATCH = "patch"
+    """v2: values set, paths in `cleared` cleared, the rest silent."""
+    SNAPSHOT = "snapshot"
+    """FHIR: all that is known; what is absent is absent."""
+
+
+class SourceIdentifier(NamedTuple):
+    """A patient identifier as received: the authority that gave it, and its value."""
+
+    authority: str
+    value: str
+
+    def __repr__(self) -> str:
+        return "SourceIdentifier(···)"
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One canonical statement under one natural key."""
+
+    kind: ItemKind
+    key: str
+    """Natural key inside the feed or the trust; equal keys speak of the same thing."""
+    clock_us: int
+    """Source clock in microseconds since 1970 UTC (ARCHITECTURE section 1)."""
+    rank: int
+    """Breaks ties of the clock: status precedence, higher wins; then the content hash; never arrival."""
+    event: str
+    """The v2 trigger event (`A01`), or empty."""
+    form: Form
+    resources: list[Resource]
+    cleared: tuple[str, ...] = ()
+    """FHIR paths that the sender cleared with `""`."""
+
+
+class Merge(msgspec.Struct, frozen=True, array_like=True):
+    """The sender says that `prior` now is `survivor` (A40), or no longer is (`live=False`)."""
+
+    survivor: SourceIdentifier
+    prior: SourceIdentifier
+    clock_us: int
+    live: bool = True
+
+
+class Assertion(msgspec.Struct, frozen=True, array_like=True):
+    """All that one message asserts about one patient."""
+
+    feed: str
+    subject: SourceIdentifier
+    """The identifier under which it arrived and is sealed."""
+    items: list[Item]
+    context: dict[str, Resource]
+    """Resources that items refer to (Specimen, ServiceRequest), by reference as it stands in the item."""
