@@ -1,0 +1,87 @@
+"""What the registry knows of one patient identifier: the newest statement of each demographic field, with its clock.
+
+A field is won by the latest source clock, then by the value itself, so facts learnt in any order are the same. Only
+the fields that identity and the rows need are kept; names and addresses never enter the registry.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from adapter.assertion import Form, Item, Resource, SourceIdentifier
+
+# FHIR elements that decide one thing together are won together.
+_FIELD_OF = {
+    "gender": "gender",
+    "birthDate": "birth",
+    "_birthDate": "birth",
+    "deceasedBoolean": "deceased",
+    "deceasedDateTime": "deceased",
+    "multipleBirthInteger": "multiple-birth",
+    "multipleBirthBoolean": "multiple-birth",
+    "extension": "extension",
+}
+NHS_NUMBER = "nhs-number"
+OTHER_NUMBERS = "other-numbers"
+
+
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """One field as last stated; `value` is None where the sender cleared it."""
+
+    clock_us: int
+    value: Any
+
+    def wins_over(self, other: "Said | None") -> bool:
+        return other is None or (self.clock_us, _text(self.value)) > (other.clock_us, _text(other.value))
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    """One identifier as received and what its messages said of the patient."""
+
+    identifier: SourceIdentifier
+    fields: dict[str, Said]
+
+    def value(self, field: str) -> Any:
+        said = self.fields.get(field)
+        return None if said is None else said.value
+
+
+def learn(known: Known, said: dict[str, Said]) -> Known:
+    """The same object where nothing new was learnt."""
+    news = {name: new for name, new in said.items() if new.wins_over(known.fields.get(name))}
+    return Known(known.identifier, {**known.fields, **news}) if news else known
+
+
+def said_of(item: Item) -> dict[str, Said]:
+    """What one PATIENT item says, by field."""
+    patient = item.resources[0]
+    values: dict[str, dict[str, Any]] = {}
+    for element, value in patient.items():
+        field = _FIELD_OF.get(element)
+        if field:
+            values.setdefault(field, {})[element] = value
+    said = {field: Said(item.clock_us, value) for field, value in values.items()}
+    silent = set(_FIELD_OF.values()) - set(said)
+    cleared = silent if item.form is Form.SNAPSHOT else silent & {_FIELD_OF.get(path) for path in item.cleared}
+    return said | {field: Said(item.clock_us, None) for field in cleared}
+
+
+def patient_of(members: Iterable[Known]) -> Resource:
+    """The Patient as all identifiers of one person together say: the latest statement of each field."""
+    newest: dict[str, Said] = {}
+    for known in members:
+        for field, said in known.fields.items():
+            if field in _FIELDS and said.value is not None and said.wins_over(newest.get(field)):
+                newest[field] = said
+    patient: Resource = {"resourceType": "Patient"}
+    for said in newest.values():
+        patient.update(said.value)
+    return patient
+
+
+_FIELDS = frozenset(_FIELD_OF.values())
+
+
+def _text(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")
