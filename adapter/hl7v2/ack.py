@@ -1,0 +1,143 @@
+"""Acknowledgements: built from MSH alone, and read back by who sends.
+
+HL7 v2.5.1 §2.9.2 (original mode). MSH-15 and MSH-16 are read with the header and do not change the answer yet.
+Knows no storage and no clock: our control id and the time are arguments.
+"""
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+import msgspec
+
+from adapter.hl7v2.escapes import unescape
+from adapter.hl7v2.header import Delimiters, Header, read_header
+
+
+class AckCode(StrEnum):
+    """HL7 table 0008."""
+
+    ACCEPT = "AA"
+    """The message is on our disk."""
+    ERROR = "AE"
+    """Not kept: send it again."""
+    REJECT = "AR"
+    """Sending it again cannot help."""
+
+
+class AckError(msgspec.Struct, frozen=True):
+    """What went wrong: a code of HL7 table 0357, its name, and words for who reads the sender's queue."""
+
+    code: str
+    name: str
+    text: str
+
+
+NO_HEADER = AckError("100", "Segment sequence error", "no readable MSH segment: not an HL7 v2 message")
+EMPTY_BLOCK = AckError("100", "Segment sequence error", "empty message")
+NOT_STORED = AckError("207", "Application internal error", "not stored: send the message again")
+
+
+def too_large(length: int, *, limit: int) -> AckError:
+    """The refusal of a message over the size limit, with both numbers."""
+    return AckError("207", "Application internal error", f"message of {length} bytes is over the limit of {limit}")
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """An acknowledgement as received."""
+
+    code: str
+    """MSA-1, as sent: one of AA AE AR, or CA CE CR in enhanced mode."""
+    control_id: str
+    """MSA-2: which message it answers."""
+    text: str
+    """MSA-3, else the user message of ERR."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """The receiver has taken responsibility for the message."""
+        return self.code in ("AA", "CA")
+
+
+def acknowledge(
+    header: Header | None, code: AckCode, *, control_id: bytes, at: bytes, error: AckError | None = None
+) -> bytes:
+    """The answer to one message, unframed; a missing header is answered with default delimiters.
+
+    `control_id` is our own MSH-10 and `at` our MSH-7 as HL7 writes times (`20260301120000+0000`).
+    """
+    start, end = _frame_of(_ANONYMOUS if header is None else header._replace(control_id=b""))
+    answered = b"" if header is None else header.control_id
+    separator = b"|" if header is None else header.delimiters.field.encode()
+    plain = b"".join((start[0], at, start[1], control_id, end, code.encode(), separator, answered))
+    if error is None:
+        return plain + b"\r"
+    return plain + _error_part(error, header or _ANONYMOUS)
+
+
+_ANONYMOUS = Header(Delimiters("|"), b"", b"", b"", b"", b"", b"", b"P", b"2.4", b"", b"", b"")
+
+
+@lru_cache(maxsize=512)
+def _frame_of(header: Header) -> tuple[tuple[bytes, bytes], bytes]:
+    """What is the same in every answer to one sender: before and after our MSH-7, and between our MSH-10 and MSA-1."""
+    d = header.delimiters
+    separator = d.field.encode()
+    encoding = (d.component + d.repetition + d.escape + d.subcomponent + d.truncation).encode()
+    ours = (header.receiving_application, header.receiving_facility)
+    theirs = (header.sending_application, header.sending_facility)
+    before = separator.join((b"MSH" + separator + encoding, *ours, *theirs, b""))
+    kind = separator * 2 + _type_of(header) + separator
+    after = separator.join((b"", header.processing_id, header.version)) + b"\rMSA" + separator
+    return (before, kind), after
+
+
+def _type_of(header: Header) -> bytes:
+    """MSH-9 of the answer: the event is copied; the structure, its third component, came with version 2.3.1."""
+    component = header.delimiters.component.encode()
+    event = header.type.partition(b"^")[2]
+    if not event:
+        return b"ACK"
+    old = header.version[:3] in (b"2.1", b"2.2") or header.version.partition(component)[0] == b"2.3"
+    return component.join((b"ACK", event) if old else (b"ACK", event, b"ACK"))
+
+
+def _error_part(error: AckError, header: Header) -> bytes:
+    """MSA-3 and an ERR segment: ERR-1 up to version 2.4, ERR-3, -4 and -8 from 2.5 (v2.5.1 §2.15.5)."""
+    d = header.delimiters
+    separator, text = d.field, _escape(error.text, d)
+    coded = [error.code, _escape(error.name, d), "HL70357"]
+    if _is_before_2_5(header.version):
+        location = d.component * 3 + d.subcomponent.join(coded)
+        segment = separator.join(("ERR", location))
+    else:
+        segment = separator.join(("ERR", "", "", d.component.join(coded), "E", "", "", "", text))
+    return f"{separator}{text}\r{segment}\r".encode("ascii", "replace")
+
+
+def _is_before_2_5(version: bytes) -> bool:
+    return re.match(rb"2\.[0-4](\D|$)", version) is not None
+
+
+def _escape(text: str, d: Delimiters) -> str:
+    names = {d.field: "F", d.component: "S", d.subcomponent: "T", d.repetition: "R", d.escape: "E"}
+    return "".join(f"{d.escape}{names[sign]}{d.escape}" if d.escape and sign in names else sign for sign in text)
+
+
+def parse_ack(raw: bytes) -> Ack | None:
+    """Read an acknowledgement; None where the bytes hold no MSH and MSA."""
+    header = read_header(raw)
+    if header is None:
+        return None
+    d = header.delimiters
+    answer: list[str] = []
+    remark = ""
+    for segment in re.split(rb"[\r\n]+", raw):
+        fields = segment.decode("utf-8", "replace").split(d.field)
+        if fields[0] == "MSA" and not answer:
+            answer = [*fields[1:4], "", "", ""]
+        elif fields[0] == "ERR" and len(fields) > 8:
+            remark = remark or fields[8]
+    if not answer or not answer[0]:
+        return None
+    return Ack(answer[0].strip(), answer[1], unescape(answer[2] or remark, d.escape, d.literals))
