@@ -1,0 +1,22 @@
+"""Files that people write (YAML and CSV), read strictly and validated whole: every fault at once, with its place.
+
+Every scalar is text until a model asks for something else, so that `NO`, `012`, `1.10` and `Q43` survive. Nothing here
+knows what a mapping or a setting means.
+"""
+
+from adapter.datafile.models import Duration, Positioned, hyphenated, load_model, positions_of, validate_node
+from adapter.datafile.nodes import Node, Place, read_yaml
+from adapter.datafile.tables import read_csv
+
+__all__ = [
+    "Duration",
+    "Node",
+    "Place",
+    "Positioned",
+    "hyphenated",
+    "load_model",
+    "positions_of",
+    "read_csv",
+    "read_yaml",
+    "validate_node",
+]
