@@ -1,0 +1,29 @@
+"""Language 3, pure: the rows of the CSOR record and the payload that may leave. Knows neither HL7 v2 nor FHIR."""
+
+from adapter.csor.record import (
+    KINDS,
+    Admission,
+    Code,
+    ConditionCase,
+    Diagnosis,
+    Infant,
+    LabResult,
+    Leaves,
+    Operation,
+    field_leaves,
+    json_schema,
+)
+
+__all__ = [
+    "KINDS",
+    "Admission",
+    "Code",
+    "ConditionCase",
+    "Diagnosis",
+    "Infant",
+    "LabResult",
+    "Leaves",
+    "Operation",
+    "field_leaves",
+    "json_schema",
+]
