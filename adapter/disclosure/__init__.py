@@ -1,0 +1,34 @@
+"""WHAT MAY LEAVE: the gate before every delivery, and the form in which a row leaves. Pure; fails shut."""
+
+from adapter.disclosure.gate import (
+    Allowed,
+    Child,
+    GateSettings,
+    LegalBasis,
+    Nation,
+    NumberClass,
+    Objection,
+    Peer,
+    PeerKind,
+    Reason,
+    Withheld,
+    gate,
+)
+from adapter.disclosure.payload import Birth, disclose
+
+__all__ = [
+    "Allowed",
+    "Birth",
+    "Child",
+    "GateSettings",
+    "LegalBasis",
+    "Nation",
+    "NumberClass",
+    "Objection",
+    "Peer",
+    "PeerKind",
+    "Reason",
+    "Withheld",
+    "disclose",
+    "gate",
+]

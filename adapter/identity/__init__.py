@@ -1,0 +1,19 @@
+"""WHO: which child a message is about, and which identifiers are one child. Pure: facts in, verdicts out."""
+
+from adapter.identity.nhs_number import NhsNumber, NumberKind
+from adapter.identity.patients import IdentitySettings, PatientFacts, read_patient
+from adapter.identity.persons import Claim, Component, Resolution, resolve
+from adapter.identity.pseudonym import pseudonym
+
+__all__ = [
+    "Claim",
+    "Component",
+    "IdentitySettings",
+    "NhsNumber",
+    "NumberKind",
+    "PatientFacts",
+    "Resolution",
+    "pseudonym",
+    "read_patient",
+    "resolve",
+]
