@@ -78,10 +78,14 @@ class ProblemCode(StrEnum):
     SELF_MERGE = "P207"
     REVERSED_MERGE = "P208"
     NUMBER_SHARED = "P209"
+    FOREIGN_AUTHORITY = "P210"
+    NUMBER_REUSED = "P211"
     # the child
     FEMALE_WITH_VALVES = "P301"
     FIRST_SEEN_LATE = "P302"
     EXOMPHALOS_AND_GASTROSCHISIS = "P303"
+    EVIDENCE_CONTRADICTS = "P304"
+    AGE_UNKNOWN = "P305"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
