@@ -1,0 +1,17 @@
+"""Named positions that must move in the same transaction as the work they stand for: inbox position, FHIR watermarks."""
+
+from sqlalchemy import Connection
+
+from adapter.store.sql import run
+
+
+def get(conn: Connection, name: str) -> str | None:
+    """The position, as its owner wrote it."""
+    value: str | None = run(conn, "SELECT value FROM cursor WHERE name = ?", (name,)).scalar()
+    return value
+
+
+def set(conn: Connection, name: str, value: str) -> None:  # noqa: A001  (read as cursors.set)
+    """Write the position; it holds a number or a time, never patient data."""
+    statement = "INSERT INTO cursor (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    run(conn, statement, (name, value))

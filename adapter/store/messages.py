@@ -1,0 +1,171 @@
+"""Messages after the inbox: where each one stands, its sealed body, and the keyed hashes that make a resend a duplicate."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from adapter.store.faults import StateConflict
+from adapter.store.sql import run, run_many, select_in
+from adapter.store.states import MESSAGE_MOVES, MessageState
+
+
+class MessageRow(NamedTuple):
+    """One message, in column order, so that many go to the driver as they are."""
+
+    id: int
+    """The inbox id: never reused, the only name of a message that may be logged."""
+    feed: str
+    media: str
+    kind: str
+    """`ADT^A01`, a resource type, or `other`: one of the words we know, never a sender's free text."""
+    received_us: int
+    state: str
+    reason: str
+    """Why it is not ours, or the ProblemCode it is parked for; never a value of the message."""
+    size: int
+    """Bytes of the body as received."""
+    control: bytes
+    """Keyed hash of feed and control id (v2: MSH-10; FHIR: type, id and version)."""
+    content: bytes
+    """Keyed hash of feed and body."""
+    stampless: bytes | None
+    """Keyed hash of feed and the body without MSH-7 and MSH-10, once it has been read."""
+    subject: bytes | None
+    """Blind of the patient identifier it arrived with, once it has been read."""
+    attempts: int
+    expires_us: int | None
+    """When a body that is not ours is erased."""
+    key_id: bytes | None
+    sealed: bytes | None
+    """The body. None only in state `erased`."""
+
+
+class ParkedMessage(NamedTuple):
+    """What an operator sees of a parked message without unsealing it."""
+
+    id: int
+    feed: str
+    media: str
+    kind: str
+    received_us: int
+    reason: str
+    size: int
+    attempts: int
+
+
+class Seen(NamedTuple):
+    """A stored message with a control id that has come again."""
+
+    id: int
+    content: bytes
+    """Equal to the new one's: a duplicate. Different: the sender used a control id twice."""
+
+
+_COLUMNS = ", ".join(MessageRow._fields)
+_INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES ({', '.join('?' * len(MessageRow._fields))})"
+
+
+def insert_many(conn: Connection, rows: Sequence[MessageRow]) -> None:
+    """Store messages as they leave the inbox, in the work transaction that moves the inbox position."""
+    run_many(conn, _INSERT, rows)
+
+
+def seen(conn: Connection, controls: Sequence[bytes]) -> dict[bytes, list[Seen]]:
+    """Stored messages, erased ones too, by these keyed control ids; oldest first. For a whole batch at once."""
+    found: dict[bytes, list[Seen]] = {}
+    for control, number, content in select_in(
+        conn, "SELECT control, id, content FROM message WHERE control IN ({}) ORDER BY id", controls
+    ):
+        found.setdefault(control, []).append(Seen(number, content))
+    return found
+
+
+def find_duplicate(conn: Connection, *, control: bytes, content: bytes) -> int | None:
+    """The id of the stored message with this control id and this content."""
+    statement = "SELECT id FROM message WHERE control = ? AND content = ? ORDER BY id LIMIT 1"
+    number: int | None = run(conn, statement, (control, content)).scalar()
+    return number
+
+
+def by_id(conn: Connection, message_id: int) -> MessageRow | None:
+    """One message with its body."""
+    row = run(conn, f"SELECT {_COLUMNS} FROM message WHERE id = ?", (message_id,)).first()
+    return None if row is None else MessageRow._make(row)
+
+
+def bodies(conn: Connection, message_ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+    """`(key_id, sealed)` by message id; erased ones are left out."""
+    statement = "SELECT id, key_id, sealed FROM message WHERE id IN ({}) AND sealed IS NOT NULL"
+    return {number: (key_id, sealed) for number, key_id, sealed in select_in(conn, statement, message_ids)}
+
+
+def set_state(
+    conn: Connection,
+    message_id: int,
+    *,
+    before: MessageState,
+    after: MessageState,
+    reason: str = "",
+    expires_us: int | None = None,
+) -> None:
+    """Move one message along MESSAGE_MOVES; StateConflict if it is not in `before`. Erasing is `erase`, `expire`."""
+    if after not in MESSAGE_MOVES[before] or after is MessageState.ERASED:
+        raise ValueError(f"no message moves from {before} to {after} here")
+    statement = "UPDATE message SET state = ?, reason = ?, expires_us = ? WHERE id = ? AND state = ?"
+    if run(conn, statement, (after.value, reason, expires_us, message_id, before.value)).rowcount != 1:
+        raise StateConflict(f"message {message_id} is not {before}")
+
+
+def reseal_many(conn: Connection, resealed: Sequence[tuple[int, bytes, bytes]]) -> None:
+    """Replace bodies by `(message id, key_id, sealed)`: processing moves them from the day key to the identifier's."""
+    run_many(conn, "UPDATE message SET key_id = ?, sealed = ? WHERE id = ?", [(k, s, i) for i, k, s in resealed])
+
+
+def reseal(conn: Connection, message_id: int, *, key_id: bytes, sealed: bytes) -> None:
+    """Replace one body by the same body under another key."""
+    reseal_many(conn, [(message_id, key_id, sealed)])
+
+
+def set_subject(conn: Connection, message_id: int, *, stampless: bytes | None, subject: bytes | None) -> None:
+    """Note what reading it told: for a parked message that a replay could read after all."""
+    run(conn, "UPDATE message SET stampless = ?, subject = ? WHERE id = ?", (stampless, subject, message_id))
+
+
+def waiting(conn: Connection, *, limit: int, after_id: int = 0) -> list[MessageRow]:
+    """Messages in state `received` with their bodies, by id: those put back by replay or release."""
+    statement = f"SELECT {_COLUMNS} FROM message WHERE state = 'received' AND id > ? ORDER BY id LIMIT ?"
+    return [MessageRow._make(row) for row in run(conn, statement, (after_id, limit))]
+
+
+def not_ours_of(conn: Connection, subjects: Sequence[bytes]) -> list[int]:
+    """Ids, in order, of bodies put aside for these identifiers: what a late diagnosis releases."""
+    statement = "SELECT id FROM message WHERE state = 'not_ours' AND subject IN ({})"
+    return sorted({number for (number,) in select_in(conn, statement, subjects)})
+
+
+def parked(conn: Connection, *, limit: int = 1000, after_id: int = 0) -> list[ParkedMessage]:
+    """Parked messages by id, without bodies."""
+    columns = ", ".join(ParkedMessage._fields)
+    statement = f"SELECT {columns} FROM message WHERE state = 'parked' AND id > ? ORDER BY id LIMIT ?"
+    return [ParkedMessage._make(row) for row in run(conn, statement, (after_id, limit))]
+
+
+def expire(conn: Connection, *, now_us: int) -> int:
+    """Erase the bodies of what is not ours and whose hold has ended; the count. The keyed hashes stay."""
+    statement = (
+        "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, subject = NULL, expires_us = NULL"
+        " WHERE state = 'not_ours' AND expires_us <= ?"
+    )
+    return run(conn, statement, (now_us,)).rowcount
+
+
+def erase(conn: Connection, message_ids: Sequence[int], *, before: MessageState) -> int:
+    """Erase these bodies, of an infant whose hold has ended or a parked message given up; the count."""
+    if MessageState.ERASED not in MESSAGE_MOVES[before]:
+        raise ValueError(f"no message is erased from {before}")
+    statement = (
+        "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, subject = NULL, expires_us = NULL"
+        " WHERE id = ? AND state = ?"
+    )
+    return run_many(conn, statement, [(number, before.value) for number in message_ids])

@@ -1,0 +1,219 @@
+"""The tables, for migrations and for the reader. The other modules hold the SQL.
+
+Every patient fact is in a `sealed` column; identifiers, control ids and hashes are keyed. Ids are integers, hashes and
+key ids 16 bytes, times integers in microseconds since 1970 UTC, flags 0 or 1 (the same in both databases' drivers).
+`sealed` stands last, so that SQLite reads the small columns without following overflow pages.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite: only INTEGER PRIMARY KEY is the rowid
+
+INBOX = Table(  # PostgreSQL only; on SQLite the queue is a file of its own, inbox.db
+    "inbox",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("feed", Text, nullable=False),
+    Column("media", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("control", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+MESSAGE = Table(
+    "message",
+    METADATA,
+    Column("id", BigId, primary_key=True, autoincrement=False),
+    Column("feed", Text, nullable=False),
+    Column("media", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("control", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("stampless", LargeBinary),
+    Column("subject", LargeBinary),
+    Column("attempts", Integer, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("key_id", LargeBinary),
+    Column("sealed", LargeBinary),
+)
+_WAITING = text("state IN ('received', 'not_ours', 'parked')")
+Index("ix_message_control", MESSAGE.c.control)
+Index("ix_message_state", MESSAGE.c.state, sqlite_where=_WAITING, postgresql_where=_WAITING)
+Index("ix_message_key", MESSAGE.c.key_id)
+_NOT_OURS = text("state = 'not_ours'")
+Index("ix_message_subject", MESSAGE.c.subject, sqlite_where=_NOT_OURS, postgresql_where=_NOT_OURS)
+Index("ix_message_expires", MESSAGE.c.expires_us, sqlite_where=_NOT_OURS, postgresql_where=_NOT_OURS)
+
+PERSON = Table(
+    "person",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("blocked", Text, nullable=False),
+    Column("csor_id", LargeBinary),
+    Column("published", SmallInteger, nullable=False),
+    Column("hold_until_us", BigInteger),
+    Column("key_id", LargeBinary),
+    Column("sealed", LargeBinary),
+    sqlite_autoincrement=True,
+)
+_HELD = text("state = 'held'")
+Index("ix_person_hold", PERSON.c.hold_until_us, sqlite_where=_HELD, postgresql_where=_HELD)
+
+IDENTIFIER = Table(
+    "identifier",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("blind", LargeBinary, nullable=False),
+    Column("person_id", BigInteger, ForeignKey("person.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("nhs_blind", LargeBinary),
+    Column("hold_until_us", BigInteger),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),
+    UniqueConstraint("blind"),
+    sqlite_autoincrement=True,
+)
+Index("ix_identifier_person", IDENTIFIER.c.person_id)
+_HAS_NHS = text("nhs_blind IS NOT NULL")
+Index("ix_identifier_nhs", IDENTIFIER.c.nhs_blind, sqlite_where=_HAS_NHS, postgresql_where=_HAS_NHS)
+
+MERGE_EVENT = Table(
+    "merge_event",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("survivor_id", BigInteger, ForeignKey("identifier.id"), nullable=False),
+    Column("prior_id", BigInteger, ForeignKey("identifier.id"), nullable=False),
+    Column("clock_us", BigInteger, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    UniqueConstraint("survivor_id", "prior_id", "clock_us", "live"),
+    sqlite_autoincrement=True,
+)
+Index("ix_merge_event_prior", MERGE_EVENT.c.prior_id)
+
+ASSERTION = Table(
+    "assertion",
+    METADATA,
+    Column("id", BigId, primary_key=True, autoincrement=False),
+    Column("identifier_id", BigInteger, ForeignKey("identifier.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("clock_us", BigInteger, nullable=False),
+    Column("stampless", LargeBinary, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("stampless"),
+)
+Index("ix_assertion_identifier", ASSERTION.c.identifier_id, ASSERTION.c.kind)
+
+DIRTY = Table(
+    "dirty",
+    METADATA,
+    Column("person_id", BigInteger, ForeignKey("person.id"), primary_key=True),
+    Column("assertion_id", BigInteger, primary_key=True),
+    Column("marked_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+CSOR_ROW = Table(
+    "csor_row",
+    METADATA,
+    Column("record_id", LargeBinary, primary_key=True),
+    Column("person_id", BigInteger, ForeignKey("person.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sent_version", Integer, nullable=False),
+    Column("deleted", SmallInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("first_seen_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+_UNSENT = text("version <> sent_version")
+Index("ix_csor_row_person", CSOR_ROW.c.person_id, CSOR_ROW.c.kind)
+Index("ix_csor_row_unsent", CSOR_ROW.c.person_id, sqlite_where=_UNSENT, postgresql_where=_UNSENT)
+
+DELIVERY = Table(
+    "delivery",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("person_id", BigInteger, ForeignKey("person.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("idempotency_key", LargeBinary, nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("key_id", LargeBinary),
+    Column("sealed", LargeBinary),
+    UniqueConstraint("idempotency_key"),
+    sqlite_autoincrement=True,
+)
+_OPEN = text("state <> 'accepted'")
+Index("ix_delivery_open", DELIVERY.c.person_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("ix_delivery_due", DELIVERY.c.next_us, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+CURSOR = Table("cursor", METADATA, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+
+COUNTER = Table(
+    "counter", METADATA, Column("name", Text, primary_key=True), Column("value", BigInteger, nullable=False)
+)
+
+ATTEMPT = Table(
+    "attempt",
+    METADATA,
+    Column("message_id", BigId, primary_key=True, autoincrement=False),
+    Column("attempts", Integer, nullable=False),
+)
+
+FOLDER_FILE = Table(
+    "folder_file",
+    METADATA,
+    Column("feed", Text, primary_key=True),
+    Column("blind", LargeBinary, primary_key=True),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", BigId, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+)
+
+PENDING_KEY = Table("pending_key", METADATA, Column("key_id", LargeBinary, primary_key=True))
+
+META = Table("meta", METADATA, Column("name", Text, primary_key=True), Column("value", LargeBinary, nullable=False))

@@ -1,0 +1,87 @@
+"""The states of what is stored, and the moves between them. The diagrams are in docs/states.md.
+
+A move is one `UPDATE … WHERE state = ?` whose row count is checked; a move that is not drawn here is a fault of ours.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class MessageState(StrEnum):
+    """What became of one message after it was acknowledged."""
+
+    RECEIVED = "received"
+    """On disk, sealed under the day key, not yet processed: new, or put back by `replay`, or released."""
+    PROCESSED = "processed"
+    """Its assertions are stored; the body is sealed under the key of the identifier it arrived with."""
+    NOT_OURS = "not_ours"
+    """Triage put it aside: kept sealed under the day key until `expires_us`, so that a late diagnosis can release it."""
+    PARKED = "parked"
+    """It will not pass as it is; `reason` is the code of the Problem. A person looks."""
+    ERASED = "erased"
+    """The body and its key reference are gone; only the keyed hashes remain, so that a resend is still a duplicate."""
+
+
+MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
+    MessageState.RECEIVED: frozenset({MessageState.PROCESSED, MessageState.NOT_OURS, MessageState.PARKED}),
+    MessageState.PROCESSED: frozenset({MessageState.RECEIVED, MessageState.ERASED}),
+    MessageState.NOT_OURS: frozenset({MessageState.RECEIVED, MessageState.PROCESSED, MessageState.ERASED}),
+    MessageState.PARKED: frozenset(
+        {MessageState.RECEIVED, MessageState.PROCESSED, MessageState.NOT_OURS, MessageState.ERASED}
+    ),
+    MessageState.ERASED: frozenset(),
+}
+
+
+class AssertionKind(StrEnum):
+    """Which assertions settle must read: all of ADT each time, results only when they are new."""
+
+    ADT = "adt"
+    RESULT = "result"
+
+
+class IdentifierState(StrEnum):
+    """Why an identifier is known."""
+
+    ALIAS = "alias"
+    """Named only in a merge; nothing is kept under it."""
+    HELD = "held"
+    """Assertions are kept in case this infant becomes a case; erased when the hold ends."""
+    CONFIRMED = "confirmed"
+    """Belongs to a child of the cohort: every message passes, at any age."""
+
+
+class PersonState(StrEnum):
+    """Whether a connected component of identifiers is a child of the cohort."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+
+
+class DeliveryState(StrEnum):
+    """Where one frozen batch of one child stands on its way to CSOR."""
+
+    PENDING = "pending"
+    """Frozen, never offered."""
+    SENDING = "sending"
+    """Handed to the sink; found in this state at start-up it means a crash, and becomes `unsure`."""
+    ACCEPTED = "accepted"
+    """CSOR gave a receipt."""
+    RETRY = "retry"
+    """CSOR surely did not take it; offered again at `next_us`."""
+    UNSURE = "unsure"
+    """It may have arrived: only these same bytes under the same idempotency key are offered, before newer changes."""
+    REFUSED = "refused"
+    """CSOR said no; nothing newer of this child leaves until a person acts."""
+
+
+DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.PENDING: frozenset({DeliveryState.SENDING}),
+    DeliveryState.SENDING: frozenset(
+        {DeliveryState.ACCEPTED, DeliveryState.RETRY, DeliveryState.UNSURE, DeliveryState.REFUSED}
+    ),
+    DeliveryState.RETRY: frozenset({DeliveryState.SENDING}),
+    DeliveryState.UNSURE: frozenset({DeliveryState.SENDING}),
+    DeliveryState.REFUSED: frozenset({DeliveryState.PENDING}),
+    DeliveryState.ACCEPTED: frozenset(),
+}
