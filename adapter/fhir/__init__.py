@@ -1,0 +1,9 @@
+"""Language 2, pure: FHIR R4 JSON. Reads bodies, splits Bundles, follows references; knows neither HL7 v2 nor CSOR."""
+
+from adapter.fhir.bundle import Part, split
+from adapter.fhir.path import Path, PathStep, parse_path
+from adapter.fhir.resource import decode, encode
+from adapter.fhir.statements import statements
+from adapter.fhir.validate import validate
+
+__all__ = ["Part", "Path", "PathStep", "decode", "encode", "parse_path", "split", "statements", "validate"]

@@ -1,0 +1,103 @@
+"""References between the resources of one body: relative, absolute, `urn:uuid:`, with a version, contained, logical."""
+
+from collections.abc import Iterable, Sequence
+
+from adapter.assertion import Resource
+from adapter.fhir.bundle import Part
+
+_PATIENT_ELEMENTS = ("subject", "patient")
+
+
+def patient_reference(resource: Resource) -> Resource:
+    """The Reference under which a resource names its patient; empty where it has none."""
+    for element in _PATIENT_ELEMENTS:
+        reference = resource.get(element)
+        if isinstance(reference, dict) and reference:
+            return reference
+    return {}
+
+
+def contained(reference: Resource, resource: Resource) -> Resource | None:
+    """The Patient that is inside the resource itself, or that the reference describes by an identifier only."""
+    target = _reference_text(reference)
+    if target.startswith("#"):
+        inside = resource.get("contained")
+        for candidate in inside if isinstance(inside, list) else []:
+            if isinstance(candidate, dict) and candidate.get("id") == target[1:]:
+                return candidate if candidate.get("resourceType") == "Patient" else None
+        return None
+    identifier = reference.get("identifier")
+    if not target and isinstance(identifier, dict) and reference.get("type", "Patient") == "Patient":
+        return {"resourceType": "Patient", "identifier": [identifier]}
+    return None
+
+
+class Index:
+    """Where the resources of one body are, under each name another may use for them."""
+
+    def __init__(self, parts: Sequence[Part], *, base: str = "") -> None:
+        self._base = base.rstrip("/") + "/" if base else ""
+        self._by_name: dict[str, Part] = {}
+        for part in parts:
+            for name in self._names(part):
+                self._by_name.setdefault(name, part)
+
+    def _names(self, part: Part) -> Iterable[str]:
+        kind, identity = part.resource["resourceType"], part.resource.get("id")
+        if part.full_url:
+            yield self._normal(part.full_url)
+        if isinstance(identity, str) and identity:
+            yield f"{kind}/{identity}"
+
+    def _normal(self, reference: str) -> str:
+        """Without version, and relative where it lies below the base."""
+        return reference.partition("/_history/")[0].removeprefix(self._base)
+
+    def key_of_part(self, part: Part) -> str:
+        """`Patient/123`; the full URL where the resource has no id; else the place in the body."""
+        kind, identity = part.resource["resourceType"], part.resource.get("id")
+        if isinstance(identity, str) and identity:
+            return f"{kind}/{identity}"
+        return self._normal(part.full_url) if part.full_url else f"{kind}{part.at.replace(' ', '')}"
+
+    def patient_key(self, reference: Resource, resource: Resource) -> str | None:
+        """The key of the patient a reference means; None if it means no patient or cannot be told."""
+        target = _reference_text(reference)
+        if target.startswith("#") or not target:
+            inside = contained(reference, resource)
+            return _key_of_described(inside) if inside is not None else None
+        found = self._find(target)
+        if found is not None:
+            return self.key_of_part(found) if found.resource["resourceType"] == "Patient" else None
+        target = self._normal(target)
+        if target.startswith("urn:"):
+            return target if reference.get("type", "Patient") == "Patient" else None
+        return target if target.rpartition("/")[0].rpartition("/")[2] == "Patient" else None
+
+    def context(self, references: Iterable[str]) -> dict[str, Resource]:
+        """The resources of the body that references mean, by the reference as it is written."""
+        found = {reference: self._find(reference) for reference in references}
+        return {reference: part.resource for reference, part in found.items() if part is not None}
+
+    def _find(self, reference: str) -> Part | None:
+        normal = self._normal(reference)
+        part = self._by_name.get(normal)
+        if part is None and "://" in normal:
+            # A Bundle may name by absolute reference what it carries without fullUrl; type and id must then be enough.
+            relative = "/".join(normal.split("/")[-2:])
+            candidate = self._by_name.get(relative)
+            part = candidate if candidate is not None and not candidate.full_url else None
+        return part
+
+
+def _reference_text(reference: Resource) -> str:
+    text = reference.get("reference")
+    return text.strip() if isinstance(text, str) else ""
+
+
+def _key_of_described(patient: Resource) -> str:
+    """A key for a patient without resource of its own: its first identifier, system and value."""
+    for identifier in patient.get("identifier") or []:
+        if isinstance(identifier, dict) and identifier.get("value"):
+            return f"Patient?identifier={identifier.get('system', '')}|{identifier['value']}"
+    return ""
