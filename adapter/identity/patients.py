@@ -3,12 +3,17 @@
 Only a contradiction inside the one message is raised here; what differs between messages is for `persons`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adapter.assertion import Resource, SourceIdentifier
-from adapter.errors import Problem
-from adapter.identity.nhs_number import NhsNumber, NumberKind
+from adapter.errors import IdentityConflict, Problem, ProblemCode
+from adapter.identity.identifiers import Meaning, Named, read_identifier
+from adapter.identity.nhs_number import NhsNumber, NumberKind, kind_of, parse, plain_digits
+
+_BIRTH_TIME = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
+_SELF = frozenset({"SEL", "ONESELF"})
+"""HL7 table 0063 and v3-RoleCode: a next-of-kin entry that is the patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +22,12 @@ class IdentitySettings:
 
     test_mode: bool
     hospital_authorities: Mapping[str, str]
-    """Assigning authority as sent (CX.4) → the one name it is kept under."""
+    """Assigning authority as sent (CX.4) → the one name it is kept under. An authority not sent is `""`."""
     fhir_systems: Mapping[str, str] = field(default_factory=dict)
     """Identifier.system as sent → the one name it is kept under."""
     types: frozenset[str] = frozenset({"MR", "PI", "PT", "MEDREC", "HOSP", "U"})
     """Identifier types (CX.5) that make a patient number; an identifier without a type counts by its authority."""
-    verified_statuses: frozenset[str] = frozenset({"01", "NSTS01"})
+    verified_statuses: frozenset[str] = frozenset({"01", "number-present-and-verified"})
     absent_status_is_verified: bool = False
     """For feeds that never send a trace status: whether their NHS numbers may link records."""
 
@@ -49,4 +54,138 @@ class PatientFacts:
 
 def read_patient(patient: Resource, *, related: Sequence[Resource], settings: IdentitySettings) -> PatientFacts:
     """Raises IdentityConflict where the message contradicts itself or names no patient that can be found again."""
-    raise NotImplementedError
+    named = [read_identifier(identifier) for identifier in patient.get("identifier", [])]
+    problems: list[Problem] = []
+    nhs_number, status = _nhs_number(named, settings=settings, problems=problems)
+    national_kind = _national_kind(named, nhs_number)
+    identifiers = _hospital_numbers(named, settings=settings, problems=problems)
+    _refuse_mothers_numbers(related, nhs_number=nhs_number, identifiers=identifiers, settings=settings)
+    return PatientFacts(
+        identifiers=identifiers or _last_resort(named, nhs_number),
+        nhs_number=nhs_number,
+        nhs_status=status,
+        nhs_verified=nhs_number is not None and _is_verified(status, settings=settings),
+        national_kind=national_kind,
+        birth=birth_of(patient),
+        sex=patient.get("gender"),
+        birth_order=patient.get("multipleBirthInteger"),
+        problems=tuple(problems),
+    )
+
+
+def birth_of(patient: Resource) -> str | None:
+    """The birth time where it was sent and is of the birth date, else the birth date, as partial as it came."""
+    day: str | None = patient.get("birthDate")
+    for extension in patient.get("_birthDate", {}).get("extension", []):
+        moment = extension.get("valueDateTime")
+        if extension.get("url") == _BIRTH_TIME and moment and (day is None or moment.startswith(day)):
+            return str(moment)
+    return day
+
+
+def _nhs_number(
+    named: Iterable[Named], *, settings: IdentitySettings, problems: list[Problem]
+) -> tuple[NhsNumber | None, str]:
+    """The one valid NHS number of the message and its trace status."""
+    found: dict[NhsNumber, str] = {}
+    said_status = ""
+    for number in named:
+        if number.is_old or number.meaning not in (Meaning.NHS, Meaning.PERHAPS_NHS):
+            continue
+        said_status = said_status or number.trace_status
+        read = parse(number.value, test_mode=settings.test_mode)
+        if isinstance(read, NhsNumber):
+            found[read] = found.get(read) or number.trace_status
+        elif number.meaning is Meaning.NHS and number.value:
+            problems.append(read)
+    if len(found) > 1:
+        raise _conflict(ProblemCode.TWO_NHS_NUMBERS, "two different valid NHS numbers stand in one message")
+    for nhs_number, status in found.items():
+        return nhs_number, status or said_status
+    return None, said_status
+
+
+def _is_verified(status: str, *, settings: IdentitySettings) -> bool:
+    return status in settings.verified_statuses if status else settings.absent_status_is_verified
+
+
+def _national_kind(named: Iterable[Named], nhs_number: NhsNumber | None) -> NumberKind | None:
+    if nhs_number is not None:
+        return NumberKind.NHS
+    kinds = {kind_of(number.value) for number in named if number.meaning in (Meaning.NHS, Meaning.OTHER_NATION)}
+    others = kinds & {NumberKind.CHI, NumberKind.HCN}
+    return min(others) if others else None
+
+
+def _hospital_numbers(
+    named: Iterable[Named], *, settings: IdentitySettings, problems: list[Problem]
+) -> tuple[SourceIdentifier, ...]:
+    """By configured authority only: the same digits of another hospital are another child."""
+    current: list[SourceIdentifier] = []
+    old: list[SourceIdentifier] = []
+    for number in named:
+        if number.meaning is not Meaning.LOCAL or not number.value:
+            continue
+        if number.type and number.type not in settings.types:
+            continue
+        authority = _canonical(number, settings=settings)
+        if authority is None:
+            problems.append(
+                Problem(
+                    code=ProblemCode.FOREIGN_AUTHORITY,
+                    text="a patient number of an authority that the trust file does not name was ignored",
+                )
+            )
+            continue
+        (old if number.is_old else current).append(SourceIdentifier(authority, number.value))
+    return tuple(dict.fromkeys(current + old))
+
+
+def _canonical(number: Named, *, settings: IdentitySettings) -> str | None:
+    if number.system in settings.fhir_systems:
+        return settings.fhir_systems[number.system]
+    if number.system and not number.authority:
+        return None
+    return settings.hospital_authorities.get(number.authority)
+
+
+def _last_resort(named: Iterable[Named], nhs_number: NhsNumber | None) -> tuple[SourceIdentifier, ...]:
+    """A patient without a hospital number is found again by the national one, if that is whole."""
+    if nhs_number is not None:
+        return (SourceIdentifier(NumberKind.NHS.value, nhs_number.digits),)
+    for number in named:
+        kind = kind_of(number.value)
+        if number.meaning is Meaning.OTHER_NATION and kind in (NumberKind.CHI, NumberKind.HCN):
+            return (SourceIdentifier(kind.value, plain_digits(number.value)),)
+    raise _conflict(ProblemCode.NO_IDENTIFIER, "no hospital number of a configured authority and no valid NHS number")
+
+
+def _refuse_mothers_numbers(
+    related: Iterable[Resource],
+    *,
+    nhs_number: NhsNumber | None,
+    identifiers: Iterable[SourceIdentifier],
+    settings: IdentitySettings,
+) -> None:
+    """A baby's message that carries the mother's number would put her results into the baby's record (R9)."""
+    own = set(identifiers)
+    own_values = {identifier.value for identifier in own}
+    for relative in related:
+        if _is_patient_self(relative):
+            continue
+        for number in map(read_identifier, relative.get("identifier", [])):
+            authority = _canonical(number, settings=settings)
+            is_same = authority is not None and SourceIdentifier(authority, number.value) in own
+            if not number.authority and not number.system:
+                is_same = is_same or number.value in own_values
+            if is_same or (nhs_number is not None and plain_digits(number.value) == nhs_number.digits):
+                raise _conflict(ProblemCode.MOTHERS_NUMBER, "the patient's number is also that of the mother or kin")
+
+
+def _is_patient_self(relative: Resource) -> bool:
+    concepts = relative.get("relationship", [])
+    return any(coding.get("code") in _SELF for concept in concepts for coding in concept.get("coding", []))
+
+
+def _conflict(code: ProblemCode, text: str) -> IdentityConflict:
+    return IdentityConflict(Problem(code=code, text=text))
