@@ -4,15 +4,26 @@ Every scalar is text until a model asks for something else, so that `NO`, `012`,
 knows what a mapping or a setting means.
 """
 
-from adapter.datafile.models import Duration, Positioned, hyphenated, load_model, positions_of, validate_node
+from adapter.datafile.models import (
+    CONCEALED,
+    Duration,
+    Positioned,
+    did_you_mean,
+    hyphenated,
+    load_model,
+    positions_of,
+    validate_node,
+)
 from adapter.datafile.nodes import Node, Place, read_yaml
 from adapter.datafile.tables import read_csv
 
 __all__ = [
+    "CONCEALED",
     "Duration",
     "Node",
     "Place",
     "Positioned",
+    "did_you_mean",
     "hyphenated",
     "load_model",
     "positions_of",

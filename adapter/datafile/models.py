@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -59,13 +59,25 @@ def load_model(path: Path, model: type[M], *, exit_code: ExitCode = ExitCode.CON
     return validate_node(read_yaml(path, exit_code=exit_code), model, exit_code=exit_code)
 
 
-def validate_node(node: Node, model: type[M], *, exit_code: ExitCode = ExitCode.CONFIG) -> M:
-    """A node already read (perhaps merged from two files) as this model, or SetupError with all its faults."""
+def validate_node(
+    node: Node,
+    model: type[M],
+    *,
+    exit_code: ExitCode = ExitCode.CONFIG,
+    context: Mapping[str, object] | None = None,
+    also: Sequence[Finding] = (),
+) -> M:
+    """A node already read (perhaps merged from two files) as this model, or SetupError with all its faults.
+
+    `context` reaches the model's validators; `also` are faults the caller found, to be told together with the rest.
+    """
+    findings = list(also)
     try:
-        instance = model.model_validate(node.plain())
+        instance = model.model_validate(node.plain(), context=dict(context or {}))
     except ValidationError as error:
-        findings = tuple(_findings(error.errors(include_url=False), node, model))
-        raise SetupError(f"{node.file} cannot be used", findings=findings, exit_code=exit_code) from None
+        findings += _findings(error.errors(include_url=False), node, model)
+    if findings:
+        raise SetupError(f"{node.file} cannot be used", findings=tuple(findings), exit_code=exit_code)
     _give_positions(instance, node)
     if isinstance(instance, Positioned):
         instance._positions.update(_places(node, ()))
@@ -110,9 +122,12 @@ def _findings(errors: Sequence[ErrorDetails], node: Node, model: type[BaseModel]
     """One finding per error; of a union's complaints only those of the branch that got furthest."""
     located = [(error, *_walk(node, error["loc"])) for error in errors]
     paths = [path for _, path, _ in located]
+    concealed = [path for error, path, _ in located if error["type"] == CONCEALED]
     seen: set[tuple[Place, str]] = set()
     for error, path, place_node in located:
         if error["type"] in _SHAPES and any(len(other) > len(path) and other[: len(path)] == path for other in paths):
+            continue
+        if error["type"] != CONCEALED and any(path[: len(each)] == each for each in concealed):
             continue
         finding = _finding(error, place_node, node, path, model)
         if (Place(finding.line, finding.column), finding.text) not in seen:

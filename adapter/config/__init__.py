@@ -1,0 +1,38 @@
+"""What one trust decided: typed settings, the vendor's facts under them, secrets only by reference.
+
+Read once at start. Only `cli` and `service` look in here; everybody else is handed the few values it needs.
+"""
+
+from adapter.config.load import Effective, effective, load_trust
+from adapter.config.packaged import packaged
+from adapter.config.secrets import SecretRef
+from adapter.config.settings import (
+    CsorApiSink,
+    FolderSink,
+    FolderSource,
+    HospitalNumber,
+    LegalBasis,
+    MllpSource,
+    Nation,
+    TrustSettings,
+    Ward,
+    WardType,
+)
+
+__all__ = [
+    "CsorApiSink",
+    "Effective",
+    "FolderSink",
+    "FolderSource",
+    "HospitalNumber",
+    "LegalBasis",
+    "MllpSource",
+    "Nation",
+    "SecretRef",
+    "TrustSettings",
+    "Ward",
+    "WardType",
+    "effective",
+    "load_trust",
+    "packaged",
+]

@@ -1,0 +1,243 @@
+"""The settings of one trust, as its file may say them. A setting that nothing reads has no place here."""
+
+import base64
+import binascii
+import re
+from collections.abc import Hashable, Iterable
+from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from adapter.config.secrets import SecretRef, beside_the_file
+from adapter.datafile import CONCEALED, Duration, Positioned
+from adapter.errors import ExitCode, SetupError
+
+FilePath = Annotated[Path, AfterValidator(beside_the_file)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""0 takes a free port; only useful where the caller is told which."""
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+"""Stands in logs and counters, so it is of a form that no patient's name has."""
+
+
+def _each_once(values: list[Hashable], what: str) -> None:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{what} given twice: {', '.join(twice)}")
+
+
+def _no_password(value: object) -> object:
+    if isinstance(value, str) and re.search(r"://[^/@]*:[^/@]+@", value):
+        text = "a password is never written here: give the whole URL as {file: PATH} or {env: NAME}"
+        raise PydanticCustomError(CONCEALED, text)
+    return value
+
+
+class Nation(StrEnum):
+    """Whose law on opt-out and consent applies."""
+
+    ENGLAND = "england"
+    WALES = "wales"
+    SCOTLAND = "scotland"
+    NORTHERN_IRELAND = "northern-ireland"
+
+
+class WardType(StrEnum):
+    """What a ward is for; triage asks nothing else of it."""
+
+    NICU = "nicu"
+    PICU = "picu"
+    HDU = "hdu"
+    SURGICAL = "surgical"
+    PN = "pn"
+    """Postnatal: well babies with their mothers, never held (ruling R23)."""
+    THEATRE = "theatre"
+    OTHER = "other"
+
+
+class Site(Positioned):
+    """The trust."""
+
+    ods_code: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3,6}$")]
+    name: str
+    timezone: ZoneInfo = ZoneInfo("Europe/London")
+    nation: Nation = Nation.ENGLAND
+
+
+class Store(Positioned):
+    """Where the tables stand: SQLite in the data folder unless a URL is given."""
+
+    url: Annotated[SecretRef | str | None, BeforeValidator(_no_password)] = None
+
+
+class Sealing(Positioned):
+    """The master key that wraps all others."""
+
+    master_key: SecretRef
+
+    def master(self) -> bytes:
+        """The key itself: 32 bytes, written as base64 or hexadecimal."""
+        written = self.master_key.resolve().strip()
+        for decode in (binascii.unhexlify, base64.b64decode):
+            try:
+                key = decode(written)
+            except binascii.Error:
+                continue
+            if len(key) == 32:
+                return key
+        text = f"the master key {self.master_key} is not 32 bytes in base64 or hexadecimal"
+        raise SetupError(text, exit_code=ExitCode.SEALING)
+
+
+class MllpSource(Positioned):
+    """A port on which the EPR or the trust's engine sends HL7 v2."""
+
+    name: Name
+    kind: Literal["mllp"]
+    bind: str = "127.0.0.1"
+    port: Port
+    max_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    idle_s: Annotated[float, Field(ge=0)] = 0
+    """0: a silent connection is kept for ever."""
+    frame_s: Annotated[float, Field(gt=0)] = 30
+    """How long a block may stay without its end."""
+    allow: tuple[str, ...] = ()
+    """Addresses that may connect; empty: all that reach the port."""
+
+
+class FolderSource(Positioned):
+    """A folder into which messages, Bundles or NDJSON are put."""
+
+    name: Name
+    kind: Literal["folder"]
+    path: FilePath
+    poll_s: Annotated[float, Field(gt=0)] = 5
+
+
+Source = Annotated[MllpSource | FolderSource, Field(discriminator="kind")]
+
+
+class Ward(Positioned):
+    """One ward code as PV1-3.1 or Encounter.location carries it."""
+
+    code: str
+    type: WardType
+
+
+class HospitalNumber(Positioned):
+    """One authority whose patient numbers are this trust's own; numbers of any other are another child's."""
+
+    authority: str
+    also_sent_as: tuple[str, ...] = ()
+    """Other spellings of the authority in CX.4."""
+    fhir_system: str | None = None
+
+
+class Identity(Positioned):
+    """How patients are named in this trust's feeds."""
+
+    hospital_numbers: tuple[HospitalNumber, ...]
+    types: tuple[str, ...]
+    """Identifier types (CX.5) that make a patient number."""
+    verified_statuses: tuple[str, ...]
+    """NHS number trace statuses that let a number link records."""
+    absent_status_is_verified: bool = False
+    """For feeds that never send a trace status."""
+
+
+class Hold(Positioned):
+    """How long what may yet be ours stays, sealed, before it is erased."""
+
+    unknown: Duration = timedelta(days=3)
+    after_discharge: Duration = timedelta(days=90)
+    max: Duration = timedelta(days=400)
+
+
+class Settle(Positioned):
+    """When a child's rows are computed again."""
+
+    debounce_s: Annotated[float, Field(ge=0)] = 2.0
+
+
+class CsorApiSink(Positioned):
+    """CSOR over HTTPS."""
+
+    kind: Literal["csor-api"]
+    url: str
+    token: SecretRef | None = None
+    ca: FilePath | None = None
+    proxy: str | None = None
+
+
+class FolderSink(Positioned):
+    """NDJSON files in a folder, for trusts that carry them over themselves."""
+
+    kind: Literal["folder"]
+    path: FilePath
+
+
+Sink = Annotated[CsorApiSink | FolderSink, Field(discriminator="kind")]
+
+
+class LegalBasis(Positioned):
+    """The approval under which data may leave; without one, only invented children do (ruling R25)."""
+
+    reference: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
+    valid_from: date
+    valid_to: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.valid_to < self.valid_from:
+            raise ValueError("valid_to is before valid_from")
+        return self
+
+
+class Disclosure(Positioned):
+    """What the gate before every delivery is told."""
+
+    legal_basis: LegalBasis | None = None
+
+
+class TrustSettings(Positioned):
+    """Everything one trust's file says, with the vendor's facts under it."""
+
+    site: Site
+    vendor: str
+    test_mode: bool = False
+    """Invented children only: NHS numbers of the 999 range count as valid."""
+    data_folder: FilePath
+    store: Store = Store()
+    sealing: Sealing
+    sources: tuple[Source, ...] = ()
+    wards: tuple[Ward, ...] = ()
+    identity: Identity
+    hold: Hold = Hold()
+    settle: Settle = Settle()
+    sink: Sink | None = None
+    disclosure: Disclosure = Disclosure()
+    mappings: FilePath | None = None
+    """Default: the mappings that came with the adapter."""
+
+    _digest: str = PrivateAttr(default="")
+
+    def digest(self) -> str:
+        """SHA-256 over the bytes of the trust file and the vendor file; part of every row's lineage."""
+        return self._digest
+
+    @model_validator(mode="after")
+    def _once_each(self) -> Self:
+        _each_once([source.name for source in self.sources], "source name")
+        listeners = [(each.bind, each.port) for each in self.sources if isinstance(each, MllpSource) and each.port]
+        _each_once(list(listeners), "MLLP address")
+        _each_once([ward.code for ward in self.wards], "ward code")
+        _each_once(list(self._authorities()), "authority")
+        return self
+
+    def _authorities(self) -> Iterable[str]:
+        for number in self.identity.hospital_numbers:
+            yield from (number.authority, *number.also_sent_as)
