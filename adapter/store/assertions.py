@@ -61,7 +61,7 @@ def insert_many(conn: Connection, rows: Sequence[AssertionRow]) -> list[int]:
 
 
 def _ids_of(conn: Connection, stampless: Sequence[bytes]) -> dict[bytes, int]:
-    return dict(select_in(conn, "SELECT stampless, id FROM assertion WHERE stampless IN ({})", stampless))  # type: ignore[arg-type]
+    return dict(select_in(conn, "SELECT stampless, id FROM assertion WHERE stampless IN ({})", stampless))
 
 
 def lower_clock(conn: Connection, assertion_id: int, *, clock_us: int) -> bool:

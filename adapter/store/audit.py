@@ -56,7 +56,8 @@ def append(conn: Connection, *, key: bytes, at_us: int, kind: str, detail: Mappi
 def verify(conn: Connection, *, key: bytes) -> Verdict:
     """Walk the whole chain."""
     before, expected = _START, 1
-    for number, at_us, kind, text, chain in run(conn, "SELECT id, at_us, kind, detail, chain FROM audit ORDER BY id"):
+    for row in run(conn, "SELECT id, at_us, kind, detail, chain FROM audit ORDER BY id"):
+        number, at_us, kind, text, chain = row
         if number != expected or not hmac.compare_digest(chain, _link(key, before, (number, at_us, kind, text))):
             return Verdict(expected - 1, expected)
         before, expected = chain, expected + 1
@@ -68,7 +69,7 @@ def verify(conn: Connection, *, key: bytes) -> Verdict:
 def entries(conn: Connection, *, after_id: int = 0, limit: int = 1000) -> list[AuditEntry]:
     """Entries by id, page by page."""
     statement = "SELECT id, at_us, kind, detail FROM audit WHERE id > ? ORDER BY id LIMIT ?"
-    return [AuditEntry(i, at, kind, json.loads(text)) for i, at, kind, text in run(conn, statement, (after_id, limit))]
+    return [AuditEntry(row[0], row[1], row[2], json.loads(row[3])) for row in run(conn, statement, (after_id, limit))]
 
 
 def _link(key: bytes, before: bytes, entry: tuple[int, int, str, str]) -> bytes:

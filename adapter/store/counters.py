@@ -6,7 +6,10 @@ from sqlalchemy import Connection
 
 from adapter.store.sql import run, run_many
 
-_BUMP = "INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value"
+_BUMP = (
+    "INSERT INTO counter (name, value) VALUES (?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value"
+)
 
 
 def bump(conn: Connection, name: str, by: int = 1) -> None:
@@ -21,4 +24,4 @@ def bump_many(conn: Connection, counts: Mapping[str, int]) -> None:
 
 def all_counts(conn: Connection) -> dict[str, int]:
     """Every counter by name."""
-    return {name: value for name, value in run(conn, "SELECT name, value FROM counter ORDER BY name")}
+    return {row[0]: row[1] for row in run(conn, "SELECT name, value FROM counter ORDER BY name")}

@@ -1,4 +1,4 @@
-"""Named positions that must move in the same transaction as the work they stand for: inbox position, FHIR watermarks."""
+"""Named positions that move in the transaction of the work they stand for: inbox position, FHIR watermarks."""
 
 from sqlalchemy import Connection
 

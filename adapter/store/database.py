@@ -1,4 +1,4 @@
-"""Opens the database of the work process, SQLite or PostgreSQL, owns its transactions, and brings its schema up to date."""
+"""Opens the database, SQLite or PostgreSQL, owns its transactions, and has its schema brought up to date."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapter.errors import ExitCode, SetupError
 from adapter.store import migrations
-from adapter.store.faults import translated
+from adapter.store.faults import StoreError, translated
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -74,7 +74,7 @@ def open_database(url: str, *, migrate: bool = True) -> Database:
     except SetupError:
         database.close()
         raise
-    except Exception as error:
+    except (StoreError, SQLAlchemyError) as error:
         database.close()
         # The driver's text may hold the URL with its password; the class says enough with what to look at.
         raise SetupError(

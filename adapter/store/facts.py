@@ -46,7 +46,7 @@ def _messages(conn: Connection) -> dict[str, int]:
 
 
 def _counts(conn: Connection, statement: str) -> dict[str, int]:
-    return {name: count for name, count in run(conn, statement)}
+    return {row[0]: row[1] for row in run(conn, statement)}
 
 
 def _one(conn: Connection, statement: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What the disk can refuse at run time, in words an operator can act on. Never carries SQL parameters: they are data."""
+"""What the disk can refuse at run time, in words an operator can act on; never with SQL parameters: they are data."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapter.store.database import Database
-from adapter.store.inbox import InboxFacts, InboxRow, QueuedMessage
+from adapter.store.inbox_records import InboxFacts, InboxRow, QueuedMessage
 from adapter.store.sql import run, run_many
 
 _COLUMNS = ", ".join(QueuedMessage._fields)
@@ -53,9 +53,9 @@ class PostgresInbox:
 
     def facts(self, conn: Connection) -> InboxFacts:
         """How much waits, since when, and under which keys."""
-        depth, oldest = run(conn, "SELECT count(*), min(received_us) FROM inbox").one()
-        key_ids = frozenset(key_id for (key_id,) in run(conn, "SELECT DISTINCT key_id FROM inbox"))
-        return InboxFacts(depth, oldest, key_ids)
+        counted = run(conn, "SELECT count(*), min(received_us) FROM inbox").one()
+        key_ids = frozenset(row[0] for row in run(conn, "SELECT DISTINCT key_id FROM inbox"))
+        return InboxFacts(counted[0], counted[1], key_ids)
 
     def close(self) -> None:
         """The database is closed by its owner."""

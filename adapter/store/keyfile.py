@@ -91,7 +91,7 @@ class KeyFile:
         return self._slot(number, os.pread(self._descriptor, SLOT_BYTES, number * SLOT_BYTES))
 
     def append(self, slots: Sequence[tuple[bytes, bytes]]) -> int:
-        """Append `(key id, body)` behind the last whole slot, on disk at return; the number of the first. Needs `locked`."""
+        """Append `(key id, body)` behind the last whole slot, on disk at return; the first's number. Needs `locked`."""
         number = os.fstat(self._descriptor).st_size // SLOT_BYTES
         end = number * SLOT_BYTES
         data = b"".join(key_id + body for key_id, body in slots)

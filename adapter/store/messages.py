@@ -1,4 +1,4 @@
-"""Messages after the inbox: where each one stands, its sealed body, and the keyed hashes that make a resend a duplicate."""
+"""Messages after the inbox: where each stands, its sealed body, and the keyed hashes that tell a resend."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -128,5 +128,5 @@ def merges_touching(conn: Connection, identifier_ids: Sequence[int]) -> list[Mer
     for side in ("survivor_id", "prior_id"):
         statement = f"SELECT {_MERGE_COLUMNS} FROM merge_event WHERE {side} IN ({{}})"
         for row in select_in(conn, statement, identifier_ids):
-            found.add(MergeRow(*row[:4], bool(row[4]), row[5]))
+            found.add(MergeRow(row[0], row[1], row[2], row[3], bool(row[4]), row[5]))
     return sorted(found)

@@ -1,7 +1,7 @@
 """Seals patient data at rest, and derives the keyed hashes that stand for identifiers in clear columns.
 
-AES-256-GCM under keys of the key file, wrapped by the master key of the trust. Destroying a key erases all it sealed, in
-every copy. Blind indexes and pseudonyms derive from the master key alone, so that they outlive the key file.
+AES-256-GCM under keys of the key file, wrapped by the master key of the trust. Destroying a key erases all it sealed,
+in every copy. Blind indexes and pseudonyms derive from the master key alone, so that they outlive the key file.
 """
 
 import os
@@ -136,7 +136,7 @@ class KeyRing:
         return True
 
     def destroy(self, key_ids: Sequence[bytes]) -> None:
-        """Overwrite these keys in the file, on disk at return: all they sealed is erased. Unknown ids are passed over."""
+        """Overwrite these keys in the file, on disk at return: all they sealed is erased. Unknown ids are skipped."""
         with self._lock, self._file.locked():
             self._read_new()
             self._file.destroy([self._slots[key_id] for key_id in key_ids if key_id in self._slots])

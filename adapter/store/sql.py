@@ -1,7 +1,7 @@
 """How this room runs SQL: text prepared once, positional parameters, the same statement on both databases.
 
-Statements are written with `?`; PostgreSQL's driver gets `%s`. SQLAlchemy's expression language is left to the schema and
-the migrations, because compiling a cached expression costs more than most of these statements take to run.
+Statements are written with `?`; PostgreSQL's driver gets `%s`. SQLAlchemy's expression language is left to the schema
+and the migrations: to look up a compiled expression costs more than most of these statements take to run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ def _for_dialect(statement: str, dialect: str) -> str:
     return statement if dialect == "sqlite" else statement.replace("?", "%s")
 
 
-def run(conn: Connection, statement: str, parameters: tuple[Any, ...] = ()) -> CursorResult[Any]:
+def run(conn: Connection, statement: str, parameters: tuple[Any, ...] = ()) -> CursorResult[*tuple[Any, ...]]:
     """One statement with its parameters in order."""
     return conn.exec_driver_sql(_for_dialect(statement, conn.dialect.name), parameters)
 
@@ -42,7 +42,7 @@ def select_in(
         part = list(values[start : start + CHUNK])
         width = 1 << (len(part) - 1).bit_length()
         part += [part[-1]] * (width - len(part))
-        yield from run(conn, _with_list(statement, width), (*part, *after))  # type: ignore[misc]
+        yield from run(conn, _with_list(statement, width), (*part, *after))
 
 
 @cache

@@ -15,7 +15,7 @@ class MessageState(StrEnum):
     PROCESSED = "processed"
     """Its assertions are stored; the body is sealed under the key of the identifier it arrived with."""
     NOT_OURS = "not_ours"
-    """Triage put it aside: kept sealed under the day key until `expires_us`, so that a late diagnosis can release it."""
+    """Triage put it aside: kept under the day key until `expires_us`, so that a late diagnosis can release it."""
     PARKED = "parked"
     """It will not pass as it is; `reason` is the code of the Problem. A person looks."""
     ERASED = "erased"

@@ -11,7 +11,7 @@ HEAD = "0001"
 
 
 def bring_up_to_date(engine: Engine, *, migrate: bool) -> None:
-    """Upgrade to HEAD in one transaction; SetupError STORE if a newer version wrote it, or it is older and must stay."""
+    """Upgrade to HEAD in one transaction; SetupError STORE if a newer version wrote it, or if it may not be changed."""
     with engine.connect() as conn:
         found = _revision(conn)
     if found == HEAD:

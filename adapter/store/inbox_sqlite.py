@@ -1,0 +1,107 @@
+"""The inbox on SQLite: a file of its own, so that a release of thousands of results delays no acknowledgement."""
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from adapter.store import cursors
+from adapter.store.database import BUSY_TIMEOUT_MS
+from adapter.store.faults import translated
+from adapter.store.inbox_records import InboxFacts, InboxRow, QueuedMessage
+
+CURSOR = "inbox"
+
+_COLUMNS = ", ".join(QueuedMessage._fields)
+_CREATE = (
+    "CREATE TABLE IF NOT EXISTS inbox (id INTEGER PRIMARY KEY AUTOINCREMENT, feed TEXT NOT NULL, media TEXT NOT NULL,"
+    " kind TEXT NOT NULL, received_us INTEGER NOT NULL, control BLOB NOT NULL, content BLOB NOT NULL,"
+    " key_id BLOB NOT NULL, sealed BLOB NOT NULL)"
+)
+_INSERT = f"INSERT INTO inbox ({', '.join(InboxRow._fields)}) VALUES ({', '.join('?' * len(InboxRow._fields))})"
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    # What leaves the queue is erased with its day key; FAST still overwrites what costs no further write.
+    "PRAGMA secure_delete = FAST",
+    # `sweep` checkpoints beside the appender; this is the back-stop (64 MiB) for when work stands still.
+    "PRAGMA wal_autocheckpoint = 16384",
+)
+
+
+class SqliteInbox:
+    """inbox.db, straight to the driver. One object may be used by several threads; several processes may have one."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        with translated():
+            # A statement outside BEGIN … COMMIT commits by itself: every transaction below is written out.
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            for pragma in _PRAGMAS:
+                self._connection.execute(pragma)
+            self._connection.execute(_CREATE)
+
+    def append(self, rows: Sequence[InboxRow]) -> list[int]:
+        """See Inbox. Ids of one transaction are consecutive, since it alone writes."""
+        with self._lock, translated():
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany(_INSERT, rows)
+                last: int = self._connection.execute("SELECT seq FROM sqlite_sequence").fetchone()[0]
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        return list(range(last - len(rows) + 1, last + 1))
+
+    def _roll_back(self) -> None:
+        # SQLite has rolled back by itself after a full disk; then there is nothing left to roll back.
+        with suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
+
+    def after(self, position: int, limit: int) -> list[QueuedMessage]:
+        """Messages behind a position, in order."""
+        statement = f"SELECT {_COLUMNS} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
+        with self._lock, translated():
+            return [QueuedMessage._make(row) for row in self._connection.execute(statement, (position, limit))]
+
+    def delete_through(self, position: int) -> int:
+        """Remove all up to and with a position; the count."""
+        with self._lock, translated():
+            count = self._connection.execute("DELETE FROM inbox WHERE id <= ?", (position,)).rowcount
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        return count
+
+    def claim(self, conn: Connection, *, limit: int) -> list[QueuedMessage]:
+        """See Inbox."""
+        return self.after(self._position(conn), limit)
+
+    def done(self, conn: Connection, message_ids: Sequence[int]) -> None:
+        """See Inbox: the position in the database moves, in the work transaction."""
+        cursors.set(conn, CURSOR, str(max(message_ids)))
+
+    def sweep(self, conn: Connection) -> int:
+        """See Inbox."""
+        return self.delete_through(self._position(conn))
+
+    def facts(self, conn: Connection) -> InboxFacts:
+        """See Inbox."""
+        position = (self._position(conn),)
+        with self._lock, translated():
+            execute = self._connection.execute
+            depth = execute("SELECT count(*) FROM inbox WHERE id > ?", position).fetchone()[0]
+            oldest = execute("SELECT min(received_us) FROM inbox WHERE id > ?", position).fetchone()[0]
+            key_ids = frozenset(row[0] for row in execute("SELECT DISTINCT key_id FROM inbox WHERE id > ?", position))
+        return InboxFacts(depth, oldest, key_ids)
+
+    def close(self) -> None:
+        """See Inbox."""
+        self._connection.close()
+
+    @staticmethod
+    def _position(conn: Connection) -> int:
+        return int(cursors.get(conn, CURSOR) or 0)
