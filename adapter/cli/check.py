@@ -1,0 +1,103 @@
+"""`csor-adapter check`: the mappings and a trust's configuration, whole, before anything starts with them."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from adapter import cohort, config, mapping
+from adapter.errors import ExitCode, SetupError
+
+T = TypeVar("T")
+
+
+def check(
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="A trust file; its secrets are tried, too.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Every value in force and the line it came from.")] = False,
+    messages: Annotated[
+        list[Path] | None, typer.Option("--messages", help="HL7 v2 files to hold to the standard.")
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Further files of --messages.")] = None,
+) -> None:
+    """Check mappings, configuration and a sample of messages; all faults at once. Exit 10 configuration, 11 mappings."""
+    if more and not messages:
+        raise typer.BadParameter("files are given with --messages FILE...", param_hint="FILE")
+    errors: list[SetupError] = []
+    settings = _tried(lambda: config.load_trust(config_file), errors) if config_file else None
+    folder = (settings.mappings if settings else None) or config.packaged("mappings")
+    if settings:
+        errors += _secret_faults(settings)
+    told = list(_mappings(folder, errors))
+    if show and config_file:
+        _show(config_file)
+    for file in [*(messages or []), *(more or [])]:
+        _conformance(file)
+    for error in errors:
+        typer.echo(str(error), err=True)
+    if errors:
+        raise typer.Exit(min(error.exit_code for error in errors))
+    typer.echo(f"check: {', '.join(told)}" + (f", {config_file}" if config_file else "") + ": no faults")
+
+
+def _tried(load: Callable[[], T], errors: list[SetupError]) -> T | None:
+    try:
+        return load()
+    except SetupError as error:
+        errors.append(error)
+        return None
+
+
+def _mappings(folder: Path, errors: list[SetupError]) -> Iterator[str]:
+    """Each part of the mapping set, read as the service reads it; what could be read is named with its count."""
+    vendors = [path.name for path in sorted((folder / "v2-to-fhir" / "vendors").glob("*")) if path.is_dir()]
+    for vendor in (None, *vendors):
+        _tried(partial(mapping.load_v2_maps, folder, vendor=vendor), errors)
+    yield f"v2-to-fhir ({len(vendors)} vendors)"
+    _tried(lambda: mapping.load_csor_maps(folder), errors)
+    yield "fhir-to-csor"
+    lists = _tried(lambda: mapping.load_codelists(folder / "codelists"), errors)
+    if lists is None:
+        return
+    yield f"{len(lists.names)} code lists"
+    rules = _tried(
+        lambda: cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise), errors
+    )
+    if rules is not None:
+        _tried(lambda: cohort.load_triage(folder / "cohort", wards={}, rules=rules), errors)
+        yield f"{len(rules.conditions)} conditions"
+
+
+def _secret_faults(settings: config.TrustSettings) -> Iterator[SetupError]:
+    """A reference to nothing would otherwise be found at the first start, at night."""
+    sink = settings.sink
+    references: list[Callable[[], object]] = [settings.sealing.master]
+    if isinstance(settings.store.url, config.SecretRef):
+        references.append(settings.store.url.resolve)
+    if isinstance(sink, config.CsorApiSink) and sink.token:
+        references.append(sink.token.resolve)
+    for resolve in references:
+        try:
+            resolve()
+        except SetupError as error:
+            yield error
+
+
+def _show(config_file: Path) -> None:
+    for each in config.effective(config_file):
+        typer.echo(f"{each.setting} = {each.value}    ({each.at})")
+
+
+def _conformance(file: Path) -> None:
+    """Deviations from the standard are told and change no exit code: real feeds deviate."""
+    from adapter.hl7v2 import conformance  # hl7apy takes a second to load
+
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise SetupError(f"{file}: {error.strerror}", exit_code=ExitCode.FILES_FAILED) from error
+    for line in conformance.report(raw) or ["conforms"]:
+        typer.echo(f"{file}: {line}")
