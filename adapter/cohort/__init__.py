@@ -1,20 +1,24 @@
 """OURS? Which messages to keep, which children have a condition of the register, and why. Pure."""
 
+from adapter.cohort.codes import Code, CodeRows, Normalise, can_confirm
 from adapter.cohort.eligibility import CaseState, State, judge
-from adapter.cohort.evidence import Coded, Evidence
+from adapter.cohort.evidence import Coded, Evidence, Standing
 from adapter.cohort.opt_out import Consequence, OptOut, consequence
-from adapter.cohort.rules import CodeRows, CohortRules, can_confirm, load_rules
+from adapter.cohort.rules import CohortRules, load_rules, load_triage
 from adapter.cohort.triage import Reason, Triage, TriageFacts, TriageRules, triage
 
 __all__ = [
     "CaseState",
+    "Code",
     "CodeRows",
     "Coded",
     "CohortRules",
     "Consequence",
     "Evidence",
+    "Normalise",
     "OptOut",
     "Reason",
+    "Standing",
     "State",
     "Triage",
     "TriageFacts",
@@ -23,5 +27,6 @@ __all__ = [
     "consequence",
     "judge",
     "load_rules",
+    "load_triage",
     "triage",
 ]

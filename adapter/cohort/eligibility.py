@@ -1,12 +1,14 @@
 """Is this child one of ours? The state of each condition, recomputed from all live evidence; never a one-way flag."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from adapter.cohort.evidence import Coded, Evidence
-from adapter.cohort.rules import CohortRules
-from adapter.errors import Problem
+from adapter.cohort.evidence import Coded, Evidence, Standing, collect, read_all
+from adapter.cohort.moments import span
+from adapter.cohort.reasons import oldest_first, sentence
+from adapter.cohort.rules import CohortRules, Condition, StateRule
+from adapter.errors import Problem, ProblemCode
 
 
 class State(StrEnum):
@@ -50,4 +52,107 @@ def judge(
     rules: CohortRules,
 ) -> list[CaseState]:
     """One CaseState per condition of the rules, in their order; state NONE where nothing speaks for it."""
-    raise NotImplementedError
+    read = read_all(conditions, procedures, normalise=rules.normalise)
+    return [_judge(condition, collect(condition, read, birth=birth), sex=sex) for condition in rules.conditions]
+
+
+def _judge(condition: Condition, evidence: set[Evidence], *, sex: str | None) -> CaseState:
+    for rule in condition.rule.states:
+        if _holds(rule, evidence):
+            return _case(condition, rule, evidence, sex=sex)
+    return CaseState(
+        condition=condition.rule.name,
+        state=State.NONE,
+        held=False,
+        because="Not included: no live evidence.",
+        first_evidence=None,
+        first_seen_late=False,
+        evidence=(),
+        problems=(),
+    )
+
+
+def _case(condition: Condition, rule: StateRule, evidence: set[Evidence], *, sex: str | None) -> CaseState:
+    counted = _counted(rule, evidence)
+    problems = [*_held_by_rule(rule), *_held_by_age(counted), *_held_by_sex(condition, sex)]
+    is_refuted = rule.state == "refuted"
+    held = not is_refuted and (rule.hold or bool(problems))
+    dated = [item.at for item in counted if item.at]
+    return CaseState(
+        condition=condition.rule.name,
+        state=State(rule.state),
+        held=held,
+        because=sentence(rule, counted, held=held, problems=problems),
+        first_evidence=dated[0] if dated else None,
+        first_seen_late=any(item.is_late for item in counted),
+        evidence=counted,
+        problems=() if is_refuted else tuple(problems),
+    )
+
+
+def _holds(rule: StateRule, evidence: set[Evidence]) -> bool:
+    firm = {item.kind for item in evidence if item.standing is Standing.FIRM}
+    live = {item.kind for item in evidence if item.is_live}
+    refuted = {item.kind for item in evidence if item.standing is Standing.REFUTED}
+    withdrawn = {item.kind for item in evidence if item.standing is Standing.WITHDRAWN}
+    return (
+        firm.issuperset(rule.firm)
+        and live.issuperset(rule.live)
+        and live.isdisjoint(rule.none_live)
+        and refuted.issuperset(rule.refuted)
+        and (refuted | withdrawn).issuperset(rule.refuted_or_withdrawn)
+        and {item.kind for item in evidence if item.is_late}.issuperset(rule.late)
+        and _some(rule.any_firm, firm)
+        and _some(rule.any_live, live)
+        and (not rule.two_live_of or len(live.intersection(rule.two_live_of)) > 1)
+        and (not rule.in_order or bool(_following(rule, evidence)))
+    )
+
+
+def _some(wanted: Collection[str], there: set[str]) -> bool:
+    return not wanted or not there.isdisjoint(wanted)
+
+
+def _following(rule: StateRule, evidence: set[Evidence]) -> set[Evidence]:
+    """Firm items of the second kind on or after a firm item of the first; a day counts to its end."""
+    first, second = rule.in_order
+    firm = [item for item in evidence if item.standing is Standing.FIRM]
+    begins = [found.earliest for item in firm if item.kind == first and (found := span(item.at))]
+    return {
+        item
+        for item in firm
+        if item.kind == second and begins and (found := span(item.at)) and found.latest >= min(begins)
+    }
+
+
+def _counted(rule: StateRule, evidence: set[Evidence]) -> tuple[Evidence, ...]:
+    """The items that speak for the state; of what must follow in order, only what does."""
+    counted = {item for item in evidence if item.kind in rule.shown() and item.is_live}
+    taken_back = {*rule.refuted, *rule.refuted_or_withdrawn}
+    counted |= {item for item in evidence if item.kind in taken_back and not item.is_live}
+    if rule.in_order:
+        following = _following(rule, evidence)
+        counted = {item for item in counted if item.kind != rule.in_order[1] or item in following}
+    return oldest_first(counted)
+
+
+def _held_by_rule(rule: StateRule) -> list[Problem]:
+    return [Problem(code=ProblemCode[rule.problem], text=rule.because)] if rule.problem else []
+
+
+def _held_by_age(counted: Iterable[Evidence]) -> list[Problem]:
+    if not any(item.is_of_unknown_age for item in counted):
+        return []
+    text = "the age at the event is not known, and a person must look: the birth or the event has no usable date"
+    return [Problem(code=ProblemCode.AGE_UNKNOWN, text=text)]
+
+
+def _held_by_sex(condition: Condition, sex: str | None) -> list[Problem]:
+    """Ruling R6: sex unknown or indeterminate is held, the other sex is an error of the data and held."""
+    rule = condition.rule.sex
+    if rule is None or sex == rule.must_be:
+        return []
+    code = ProblemCode[rule.problem] if rule.problem else ProblemCode.SEX_CONTRADICTS
+    is_other = sex in ("male", "female")
+    text = "the sex recorded contradicts the condition" if is_other else f"the condition needs sex {rule.must_be}"
+    return [Problem(code=code, text=f"{text}, and a person must look")]

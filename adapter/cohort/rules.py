@@ -1,32 +1,206 @@
-"""mappings/cohort/: which evidence leads to which state. Read here, decided in `eligibility`."""
+"""mappings/cohort/: which evidence leads to which state. Read and checked here, decided in `eligibility`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Literal
 
-Code = tuple[str, str]
-"""System URI and code, both in normal form."""
+from pydantic import ConfigDict, Field
 
-CodeRows = Mapping[str, Mapping[Code, bool]]
-"""List name → its codes; True where the row may confirm: confidence high or verified, or signed by a reviewer (R7)."""
+from adapter.cohort.codes import Code, CodeRows, Normalise
+from adapter.cohort.triage import TriageRules
+from adapter.datafile import Duration, Positioned, did_you_mean, hyphenated, load_model
+from adapter.errors import ExitCode, Finding, SetupError
 
-Normalise = Callable[[str, str], Code]
-"""(system, code) as sent → the normal form the code lists are written in."""
+Origin = Literal["diagnosis", "procedure"]
+WhenOlder = Literal["hold", "suspect", "ignore"]
+StateName = Literal["suspected", "probable", "confirmed", "refuted"]
+HoldProblem = Literal[
+    "EXOMPHALOS_AND_GASTROSCHISIS", "EVIDENCE_CONTRADICTS", "FIRST_SEEN_LATE", "FEMALE_WITH_VALVES", "AGE_UNKNOWN"
+]
+Names = tuple[str, ...]
+WrittenCode = Annotated[str, Field(pattern=r"^\S+\|\S+$")]
+"""`system|code`: a code always carries its system."""
+
+
+class _Model(Positioned):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=hyphenated)
+
+
+class EvidenceRule(_Model):
+    """One kind of evidence: where it is looked for, and by which codes."""
+
+    name: str
+    means: str
+    from_: Origin
+    lists: Names = ()
+    codes: tuple[WrittenCode, ...] = ()
+    but_not: tuple[WrittenCode, ...] = ()
+    age_up_to: Duration | None = None
+    when_older: WhenOlder = "suspect"
+    triggers: bool = True
+    """Whether such a code alone keeps an infant's message."""
+
+    @property
+    def limit_days(self) -> int | None:
+        return None if self.age_up_to is None else self.age_up_to // timedelta(days=1)
+
+
+class StateRule(_Model):
+    """All that is named must hold."""
+
+    state: StateName
+    firm: Names = ()
+    live: Names = ()
+    any_firm: Names = ()
+    any_live: Names = ()
+    two_live_of: Names = ()
+    none_live: Names = ()
+    late: Names = ()
+    refuted: Names = ()
+    refuted_or_withdrawn: Names = ()
+    in_order: Names = ()
+    """Some firm item of the second on or after some firm item of the first."""
+    beside: Names = ()
+    """Not needed, but told in the reasons where it is there."""
+    hold: bool = False
+    problem: HoldProblem | None = None
+    because: str = ""
+
+    def names(self) -> set[str]:
+        return self.shown().union(self.none_live, self.refuted, self.refuted_or_withdrawn, self.in_order)
+
+    def shown(self) -> set[str]:
+        """The evidence that speaks for this state."""
+        return set().union(self.firm, self.live, self.any_firm, self.any_live, self.two_live_of, self.late, self.beside)
+
+
+class SexRule(_Model):
+    """A condition of one sex: the other, and unknown, are held for a person (R6)."""
+
+    must_be: Literal["male", "female"]
+    problem: HoldProblem | None = None
+
+
+class ConditionRule(_Model):
+    """One condition of the register."""
+
+    name: str
+    means: str
+    sex: SexRule | None = None
+    evidence: tuple[EvidenceRule, ...]
+    states: tuple[StateRule, ...]
+
+
+class ConditionsFile(_Model):
+    kind: Literal["cohort"]
+    conditions: tuple[ConditionRule, ...]
+
+
+class TriageFile(_Model):
+    kind: Literal["triage"]
+    treatment_functions: frozenset[str]
+    well_baby_functions: frozenset[str]
+    obstetric_functions: frozenset[str]
+    ward_types: frozenset[str]
+    identity_events: frozenset[str]
+    infant_up_to: Duration
+    child_up_to: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition with its codes looked up."""
+
+    rule: ConditionRule
+    codes: Mapping[str, Mapping[Code, bool]]
+    """Evidence name → the codes that make it; True where the code may confirm."""
+    excluded: Mapping[str, frozenset[Code]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortRules:
     """All conditions, ready to judge by."""
 
+    conditions: tuple[Condition, ...]
     normalise: Normalise
-
-
-def can_confirm(confidence: str, *, reviewed_by: str) -> bool:
-    """Ruling R7: rows of medium or low confidence that nobody has signed can raise suspicion, not confirm."""
-    role = confidence.rpartition("role:")[2].strip() or confidence.strip()
-    return role in {"high", "verified"} or bool(reviewed_by.strip())
 
 
 def load_rules(folder: Path, *, codelists: CodeRows, normalise: Normalise) -> CohortRules:
     """Reads conditions.yaml; raises SetupError with every fault, unknown list names among them."""
-    raise NotImplementedError
+    file = load_model(folder / "conditions.yaml", ConditionsFile, exit_code=ExitCode.MAPPING)
+    findings = [found for rule in file.conditions for found in _faults(rule, codelists)]
+    if findings:
+        raise SetupError("the cohort rules cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
+    conditions = tuple(_condition(rule, codelists) for rule in file.conditions)
+    return CohortRules(conditions=conditions, normalise=normalise)
+
+
+def load_triage(folder: Path, *, wards: Mapping[str, str], rules: CohortRules) -> TriageRules:
+    """`wards`: the trust's ward codes and their types; the trigger codes come from the conditions."""
+    file = load_model(folder / "triage.yaml", TriageFile, exit_code=ExitCode.MAPPING)
+    return TriageRules(
+        treatment_functions=file.treatment_functions,
+        well_baby_functions=file.well_baby_functions,
+        obstetric_functions=file.obstetric_functions,
+        wards=frozenset(code for code, kind in wards.items() if kind in file.ward_types),
+        identity_events=file.identity_events,
+        infant_days=file.infant_up_to // timedelta(days=1),
+        child_days=file.child_up_to // timedelta(days=1),
+        trigger_codes=frozenset(_codes_of(rules, lambda evidence: evidence.triggers)),
+        congenital_codes=frozenset(_codes_of(rules, lambda evidence: evidence.when_older == "hold")),
+    )
+
+
+def _codes_of(rules: CohortRules, is_wanted: Callable[[EvidenceRule], bool]) -> Iterator[Code]:
+    for condition in rules.conditions:
+        for evidence in condition.rule.evidence:
+            if is_wanted(evidence):
+                yield from condition.codes[evidence.name].keys() - condition.excluded[evidence.name]
+
+
+def _condition(rule: ConditionRule, codelists: CodeRows) -> Condition:
+    return Condition(
+        rule=rule,
+        codes={evidence.name: _looked_up(evidence, codelists) for evidence in rule.evidence},
+        excluded={evidence.name: frozenset(map(_read_code, evidence.but_not)) for evidence in rule.evidence},
+    )
+
+
+def _looked_up(evidence: EvidenceRule, codelists: CodeRows) -> dict[Code, bool]:
+    """A code in several lists may confirm if any of them says so; a code written in the file itself may."""
+    found: dict[Code, bool] = {}
+    for name in evidence.lists:
+        for code, confirms in codelists[name].items():
+            found[code] = found.get(code, False) or confirms
+    return found | dict.fromkeys(map(_read_code, evidence.codes), True)
+
+
+def _read_code(written: str) -> Code:
+    system, _, code = written.partition("|")
+    return system, code
+
+
+def _faults(rule: ConditionRule, codelists: CodeRows) -> Iterator[Finding]:
+    known = [evidence.name for evidence in rule.evidence]
+    for evidence in rule.evidence:
+        yield from _unknown(evidence, evidence.lists, codelists, what="code list")
+        if known.count(evidence.name) > 1:
+            yield _finding(evidence, f'evidence "{evidence.name}" is named twice')
+        if not evidence.lists and not evidence.codes:
+            yield _finding(evidence, f'evidence "{evidence.name}" has neither lists nor codes')
+    for state in rule.states:
+        yield from _unknown(state, sorted(state.names()), known, what="evidence")
+        if state.in_order and len(state.in_order) != 2:
+            yield _finding(state, "in-order takes two names: what comes first, and what comes on or after it")
+
+
+def _unknown(at: Positioned, names: Iterable[str], known: Collection[str], *, what: str) -> Iterator[Finding]:
+    for name in names:
+        if name not in known:
+            yield _finding(at, f'unknown {what} "{name}"', hint=did_you_mean(name, sorted(known)))
+
+
+def _finding(at: Positioned, text: str, *, hint: str = "") -> Finding:
+    return Finding(file=at._file, line=at._line, column=at._column, text=text, hint=hint)

@@ -1,15 +1,18 @@
 """Could this message be about one of our children? Asked of every message, so it only compares (rulings R6 and R23).
 
-Not ours is a verdict on one message: it stays sealed for the hold time and is found again if its patient turns out ours.
+Not ours is a verdict on one message: it stays sealed for the hold time, and is found again if its patient turns out to
+be ours.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
+
+from adapter.cohort.codes import ICD_10, Code, includes
+from adapter.cohort.moments import days
 
 
 class Reason(StrEnum):
@@ -52,29 +55,87 @@ class TriageFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """PV1-3.1 as sent."""
     treatment_function: str = ""
     """PV1-10 as sent."""
-    codes: tuple[tuple[str, str], ...] = ()
+    codes: tuple[Code, ...] = ()
     """(system URI, code) of DG1 and PR1, normalised by the caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriageRules:
-    """Read from mappings/cohort/triage.yaml, with the trust's own wards."""
+    """mappings/cohort/triage.yaml, the trigger codes of conditions.yaml and the trust's own wards."""
 
     treatment_functions: frozenset[str]
     well_baby_functions: frozenset[str]
     obstetric_functions: frozenset[str]
-    ward_types: frozenset[str]
-    wards: Mapping[str, str]
-    """Ward code → type, as the trust's file says."""
+    wards: frozenset[str]
+    """Codes of the trust's wards of the kept types."""
     identity_events: frozenset[str]
     infant_days: int
     child_days: int
-    trigger_codes: frozenset[tuple[str, str]]
+    trigger_codes: frozenset[Code]
     """Any of these keeps an infant."""
-    congenital_codes: frozenset[tuple[str, str]]
+    congenital_codes: frozenset[Code]
     """These keep a child of any age: first seen late, for a person to look at (R6)."""
+
+
+_KNOWN = Triage(True, Reason.KNOWN)
+_IDENTITY_EVENT = Triage(True, Reason.IDENTITY_EVENT)
+_UNREADABLE = Triage(True, Reason.UNREADABLE)
+_TRIGGER_CODE = Triage(True, Reason.TRIGGER_CODE)
+_NEONATAL_OR_SURGICAL = Triage(True, Reason.NEONATAL_OR_SURGICAL)
+_MOTHER = Triage(False, Reason.MOTHER)
+_WELL_BABY = Triage(False, Reason.WELL_BABY)
+_OTHER_WARD = Triage(False, Reason.OTHER_WARD)
+_TOO_OLD = Triage(False, Reason.TOO_OLD)
+_ADULT = Triage(False, Reason.ADULT)
 
 
 def triage(facts: TriageFacts, *, rules: TriageRules) -> Triage:
     """Known first, age last; unknown age and unreadable identity are kept."""
-    raise NotImplementedError
+    if facts.known:
+        return _KNOWN
+    if facts.event in rules.identity_events:
+        return _IDENTITY_EVENT
+    if not facts.readable:
+        return _UNREADABLE
+    age_days = _youngest_age_days(facts)
+    if _is_mother(facts, age_days=age_days, rules=rules):
+        return _MOTHER
+    if age_days is not None and age_days > rules.child_days:
+        return _ADULT
+    if age_days is not None and age_days > rules.infant_days:
+        return _TRIGGER_CODE if _has_any(facts.codes, rules.congenital_codes) else _TOO_OLD
+    return _by_place(facts, rules=rules)
+
+
+def _by_place(facts: TriageFacts, *, rules: TriageRules) -> Triage:
+    """An infant, or a patient of unknown age."""
+    if _has_any(facts.codes, rules.trigger_codes):
+        return _TRIGGER_CODE
+    if facts.treatment_function in rules.well_baby_functions:
+        return _WELL_BABY
+    if facts.treatment_function in rules.treatment_functions or facts.ward in rules.wards:
+        return _NEONATAL_OR_SURGICAL
+    return _OTHER_WARD
+
+
+def _youngest_age_days(facts: TriageFacts) -> int | None:
+    """A partial date is read as the latest it can mean; a birth after the message is mistyped, so unknown."""
+    born = days(facts.birth)
+    if born is None:
+        return None
+    # An admission may be typed in before the registration of the birth is corrected: one day is no mistake.
+    age_days = (facts.at.date() - born.last).days
+    return age_days if age_days >= -1 else None if born.first == born.last else 0
+
+
+def _is_mother(facts: TriageFacts, *, age_days: int | None, rules: TriageRules) -> bool:
+    """Her codes may speak of the fetus (O35 with Q79.3), and she may be a child herself in years."""
+    if age_days is not None and age_days <= rules.infant_days:
+        return False
+    if any(system == ICD_10 and code.startswith("O") for system, code in facts.codes):
+        return True
+    return age_days is not None and facts.treatment_function in rules.obstetric_functions
+
+
+def _has_any(codes: tuple[Code, ...], wanted: frozenset[Code]) -> bool:
+    return any(includes(wanted, code) for code in codes)

@@ -1,0 +1,56 @@
+"""Why a child is in or out, in one sentence (R8): codes and dates of events, never a name, a number or a birth date."""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+
+from adapter.cohort.evidence import Evidence, Standing
+from adapter.cohort.moments import days, span
+from adapter.cohort.rules import StateRule
+from adapter.errors import Problem
+
+_LABELS = {"confirmed": "Included", "probable": "Probable", "suspected": "Suspected", "refuted": "Not included"}
+_SHOWN = 4
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def sentence(rule: StateRule, counted: Collection[Evidence], *, held: bool, problems: Iterable[Problem]) -> str:
+    """`Included: Q79.3 coded 3 March 2026; T28.1 on 3 March 2026.`"""
+    told = list(dict.fromkeys(_told(item) for item in counted))
+    parts = told[:_SHOWN] + ([f"{len(told) - _SHOWN} more"] if len(told) > _SHOWN else [])
+    reasons = dict.fromkeys([rule.because, *(problem.text for problem in problems)])
+    label = "Held for a person" if held else _LABELS[rule.state]
+    return f"{label}: {'; '.join([*parts, *filter(None, reasons)])}."
+
+
+def oldest_first(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """By time, then by content: the order of arrival leaves no trace."""
+    return tuple(sorted(evidence, key=_order))
+
+
+def _order(item: Evidence) -> tuple[datetime, str, str, str, str, str, str]:
+    found = span(item.at)
+    begin = found.earliest if found else _END_OF_TIME
+    return begin, item.at, item.kind, item.system, item.code, item.standing, item.ref
+
+
+def _told(item: Evidence) -> str:
+    if item.standing is Standing.REFUTED:
+        return f"{item.code} refuted"
+    if item.standing is Standing.WITHDRAWN:
+        return f"{item.code} entered in error"
+    return f"{item.code} {'on' if item.is_operation else 'coded'} {_day(item.at)}"
+
+
+def _day(text: str) -> str:
+    """As precisely as known, without the hour."""
+    found = days(text)
+    if found is None:
+        return "without a date"
+    first, last = found
+    if first == last:
+        return f"{first.day} {_MONTHS[first.month - 1]} {first.year}"
+    return f"{_MONTHS[first.month - 1]} {first.year}" if first.month == last.month else str(first.year)
