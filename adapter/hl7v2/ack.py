@@ -66,39 +66,38 @@ def acknowledge(
 
     `control_id` is our own MSH-10 and `at` our MSH-7 as HL7 writes times (`20260301120000+0000`).
     """
-    start, end = _frame_of(_ANONYMOUS if header is None else header._replace(control_id=b""))
-    answered = b"" if header is None else header.control_id
-    separator = b"|" if header is None else header.delimiters.field.encode()
-    plain = b"".join((start[0], at, start[1], control_id, end, code.encode(), separator, answered))
+    known = _ANONYMOUS if header is None else header
+    # Delimiters, type, parties, MSH-11 and MSH-12 are the same for most of a feed; only the control id is not.
+    before, between, after = _frame_of(code, known[:2], known[3:9])
+    plain = b"".join((before, at, between, control_id, after, known.control_id))
     if error is None:
         return plain + b"\r"
-    return plain + _error_part(error, header or _ANONYMOUS)
+    return plain + _error_part(error, known)
 
 
 _ANONYMOUS = Header(Delimiters("|"), b"", b"", b"", b"", b"", b"", b"P", b"2.4", b"", b"", b"")
 
 
 @lru_cache(maxsize=512)
-def _frame_of(header: Header) -> tuple[tuple[bytes, bytes], bytes]:
-    """What is the same in every answer to one sender: before and after our MSH-7, and between our MSH-10 and MSA-1."""
-    d = header.delimiters
+def _frame_of(code: AckCode, form: tuple[Delimiters, bytes], parties: tuple[bytes, ...]) -> tuple[bytes, bytes, bytes]:
+    """What is the same in all such answers: before our MSH-7, between it and our MSH-10, and from there to MSA-2."""
+    d, kind = form
+    sending_application, sending_facility, receiving_application, receiving_facility, processing_id, version = parties
     separator = d.field.encode()
     encoding = (d.component + d.repetition + d.escape + d.subcomponent + d.truncation).encode()
-    ours = (header.receiving_application, header.receiving_facility)
-    theirs = (header.sending_application, header.sending_facility)
-    before = separator.join((b"MSH" + separator + encoding, *ours, *theirs, b""))
-    kind = separator * 2 + _type_of(header) + separator
-    after = separator.join((b"", header.processing_id, header.version)) + b"\rMSA" + separator
-    return (before, kind), after
+    ours = (receiving_application, receiving_facility)
+    before = separator.join((b"MSH" + separator + encoding, *ours, sending_application, sending_facility, b""))
+    between = separator * 2 + _type_of(kind, version, d.component.encode()) + separator
+    after = separator.join((b"", processing_id, version + b"\rMSA", code.encode(), b""))
+    return before, between, after
 
 
-def _type_of(header: Header) -> bytes:
+def _type_of(kind: bytes, version: bytes, component: bytes) -> bytes:
     """MSH-9 of the answer: the event is copied; the structure, its third component, came with version 2.3.1."""
-    component = header.delimiters.component.encode()
-    event = header.type.partition(b"^")[2]
+    event = kind.partition(b"^")[2]
     if not event:
         return b"ACK"
-    old = header.version[:3] in (b"2.1", b"2.2") or header.version.partition(component)[0] == b"2.3"
+    old = version[:3] in (b"2.1", b"2.2") or version.partition(component)[0] == b"2.3"
     return component.join((b"ACK", event) if old else (b"ACK", event, b"ACK"))
 
 

@@ -1,0 +1,88 @@
+"""The MLLP listener: accepts connections, watches their silence, and drains them at the end."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+import structlog
+
+from adapter.sources.intake import Counters, Keep
+from adapter.sources.mllp_connection import MllpConnection
+from adapter.sources.mllp_desk import Desk, MllpLimits, Stamps
+
+_log = structlog.get_logger()
+
+__all__ = ["MllpLimits", "MllpListener"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MllpListener:
+    """One port of one feed."""
+
+    def __init__(
+        self,
+        feed: str,
+        *,
+        keep: Keep,
+        counters: Counters,
+        limits: MllpLimits | None = None,
+        allow: Iterable[str] = (),
+    ) -> None:
+        self._desk = Desk(
+            feed=feed,
+            keep=keep,
+            counters=counters,
+            limits=limits or MllpLimits(),
+            allow=tuple(ip_network(one, strict=False) for one in allow),
+            stamps=Stamps(_now),
+            connections=set(),
+            now=_now,
+        )
+        self._server: asyncio.Server | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port in use; the system's choice where 0 was asked for."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """Connections open now."""
+        return len(self._desk.connections)
+
+    async def start(self, bind: str, port: int) -> None:
+        """Listen. OSError where the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: MllpConnection(self._desk), bind, port, backlog=256)
+        self._watch = loop.create_task(self._tick())
+        _log.info("listening", feed=self._desk.feed, bind=bind, port=self.port)
+
+    async def stop(self, *, drain_s: float = 10.0) -> None:
+        """Accept no more, answer what was read, close. The intake must still be running."""
+        if self._server is None or self._watch is None:
+            return
+        self._server.close()
+        self._watch.cancel()
+        deadline = asyncio.get_running_loop().time() + drain_s
+        for connection in list(self._desk.connections):
+            connection.end()
+        while self._desk.connections and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+        for connection in list(self._desk.connections):
+            connection.drop()
+        await asyncio.sleep(0)
+
+    async def _tick(self) -> None:
+        limits = self._desk.limits
+        shortest_s = min(limits.frame_s, limits.idle_s or limits.frame_s)
+        while True:
+            await asyncio.sleep(min(1.0, max(0.02, shortest_s / 4)))
+            now = asyncio.get_running_loop().time()
+            for connection in list(self._desk.connections):
+                connection.tick(now)
