@@ -1,6 +1,6 @@
 """Codes with their system, as the code lists write them. A bare string is never compared: T28.1 is two things (R4)."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 
 Code = tuple[str, str]
 """System URI and code, both in normal form."""
@@ -20,16 +20,3 @@ def can_confirm(confidence: str, *, reviewed_by: str) -> bool:
     """Ruling R7: rows of medium or low confidence that nobody has signed can raise suspicion, not confirm."""
     role = confidence.rpartition("role:")[2].strip() or confidence.strip()
     return role in {"high", "verified"} or bool(reviewed_by.strip())
-
-
-def listed_as(listed: Container[Code], code: Code) -> Code | None:
-    """The row that holds this code: itself, or its ICD-10 category of three characters (P77 holds P77.2)."""
-    if code in listed:
-        return code
-    category = (code[0], code[1].partition(".")[0])
-    return category if code[0] == ICD_10 and category in listed else None
-
-
-def includes(listed: Container[Code], code: Code) -> bool:
-    """Whether some row holds this code."""
-    return listed_as(listed, code) is not None

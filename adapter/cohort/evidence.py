@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from adapter.assertion import Resource
-from adapter.cohort.codes import Code, Normalise, listed_as
+from adapter.cohort.codes import Code, Normalise
 from adapter.cohort.moments import Age, age_at, earliest
 from adapter.cohort.rules import Condition, EvidenceRule
 
@@ -87,13 +87,12 @@ def collect(condition: Condition, read: Iterable[_Read], *, birth: str | None) -
 def _matches(condition: Condition, rule: EvidenceRule, item: _Read, *, birth: str | None) -> Iterator[Evidence]:
     rows = condition.codes[rule.name]
     for code in item.codes:
-        row = listed_as(rows, code)
-        if row is None or code in condition.excluded[rule.name]:
+        if code not in rows:
             continue
         age = Age.WITHIN if rule.limit_days is None else age_at(item.aged_from, birth=birth, limit_days=rule.limit_days)
         if age is Age.BEYOND and rule.when_older == "ignore":
             continue
-        is_doubtful = age is Age.BEYOND or not rows[row]
+        is_doubtful = age is Age.BEYOND or not rows[code]
         yield Evidence(
             at=item.at or "",
             system=code[0],

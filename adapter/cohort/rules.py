@@ -116,7 +116,6 @@ class Condition:
     rule: ConditionRule
     codes: Mapping[str, Mapping[Code, bool]]
     """Evidence name → the codes that make it; True where the code may confirm."""
-    excluded: Mapping[str, frozenset[Code]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +156,13 @@ def _codes_of(rules: CohortRules, is_wanted: Callable[[EvidenceRule], bool]) -> 
     for condition in rules.conditions:
         for evidence in condition.rule.evidence:
             if is_wanted(evidence):
-                yield from condition.codes[evidence.name].keys() - condition.excluded[evidence.name]
+                yield from condition.codes[evidence.name]
 
 
 def _condition(rule: ConditionRule, codelists: CodeRows) -> Condition:
     return Condition(
         rule=rule,
         codes={evidence.name: _looked_up(evidence, codelists) for evidence in rule.evidence},
-        excluded={evidence.name: frozenset(map(_read_code, evidence.but_not)) for evidence in rule.evidence},
     )
 
 
@@ -174,7 +172,9 @@ def _looked_up(evidence: EvidenceRule, codelists: CodeRows) -> dict[Code, bool]:
     for name in evidence.lists:
         for code, confirms in codelists[name].items():
             found[code] = found.get(code, False) or confirms
-    return found | dict.fromkeys(map(_read_code, evidence.codes), True)
+    found |= dict.fromkeys(map(_read_code, evidence.codes), True)
+    excluded = set(map(_read_code, evidence.but_not))
+    return {code: confirms for code, confirms in found.items() if code not in excluded}
 
 
 def _read_code(written: str) -> Code:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapter.cohort.codes import ICD_10, Code, includes
+from adapter.cohort.codes import ICD_10, Code
 from adapter.cohort.moments import days
 
 
@@ -103,13 +103,13 @@ def triage(facts: TriageFacts, *, rules: TriageRules) -> Triage:
     if age_days is not None and age_days > rules.child_days:
         return _ADULT
     if age_days is not None and age_days > rules.infant_days:
-        return _TRIGGER_CODE if _has_any(facts.codes, rules.congenital_codes) else _TOO_OLD
+        return _TRIGGER_CODE if not rules.congenital_codes.isdisjoint(facts.codes) else _TOO_OLD
     return _by_place(facts, rules=rules)
 
 
 def _by_place(facts: TriageFacts, *, rules: TriageRules) -> Triage:
     """An infant, or a patient of unknown age."""
-    if _has_any(facts.codes, rules.trigger_codes):
+    if not rules.trigger_codes.isdisjoint(facts.codes):
         return _TRIGGER_CODE
     if facts.treatment_function in rules.well_baby_functions:
         return _WELL_BABY
@@ -135,7 +135,3 @@ def _is_mother(facts: TriageFacts, *, age_days: int | None, rules: TriageRules) 
     if any(system == ICD_10 and code.startswith("O") for system, code in facts.codes):
         return True
     return age_days is not None and facts.treatment_function in rules.obstetric_functions
-
-
-def _has_any(codes: tuple[Code, ...], wanted: frozenset[Code]) -> bool:
-    return any(includes(wanted, code) for code in codes)
