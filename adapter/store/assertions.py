@@ -48,20 +48,16 @@ def message_of(assertion_id: int) -> int:
 
 def insert_many(conn: Connection, rows: Sequence[AssertionRow]) -> list[int]:
     """Append; the id of each row, in order: its own, or that of the equal assertion stored before (see lower_clock)."""
-    stampless = [row.stampless for row in rows]
-    ids = _ids_of(conn, stampless)
-    new: list[AssertionRow] = []
-    for row in rows:
-        if row.stampless not in ids:
-            ids[row.stampless] = row.id
-            new.append(row)
-    if run_many(conn, _INSERT, new) != len(new):  # another worker on PostgreSQL was quicker with one of them
-        ids = _ids_of(conn, stampless)
-    return [ids[each] for each in stampless]
+    if run_many(conn, _INSERT, rows) == len(rows):
+        return [row.id for row in rows]
+    ids = ids_of(conn, [row.stampless for row in rows])
+    return [ids[row.stampless] for row in rows]
 
 
-def _ids_of(conn: Connection, stampless: Sequence[bytes]) -> dict[bytes, int]:
-    return dict(select_in(conn, "SELECT stampless, id FROM assertion WHERE stampless IN ({})", stampless))
+def ids_of(conn: Connection, stampless: Sequence[bytes]) -> dict[bytes, int]:
+    """Stored assertions among these, by the hash of their content."""
+    statement = "SELECT stampless, id FROM assertion WHERE stampless IN ({})"
+    return {row[0]: row[1] for row in select_in(conn, statement, stampless)}
 
 
 def lower_clock(conn: Connection, assertion_id: int, *, clock_us: int) -> bool:

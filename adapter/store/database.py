@@ -13,6 +13,8 @@ from adapter.errors import ExitCode, SetupError
 from adapter.store import migrations
 from adapter.store.faults import StoreError, translated
 
+__all__ = ["BUSY_TIMEOUT_MS", "Connection", "Database", "open_database", "sqlite_url"]
+
 BUSY_TIMEOUT_MS = 10_000
 
 _PRAGMAS = (

@@ -28,6 +28,8 @@ class PostgresInbox:
     def append(self, rows: Sequence[InboxRow]) -> list[int]:
         """Straight to the driver: only it gives the ids of many rows sent in one go."""
         ids: list[int] = []
+        if not rows:
+            return ids
         with self._database.write() as conn:
             driver: Any = conn.connection.driver_connection
             with driver.cursor() as cursor:

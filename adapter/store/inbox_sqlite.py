@@ -47,6 +47,8 @@ class SqliteInbox:
 
     def append(self, rows: Sequence[InboxRow]) -> list[int]:
         """See Inbox. Ids of one transaction are consecutive, since it alone writes."""
+        if not rows:
+            return []
         with self._lock, translated():
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
