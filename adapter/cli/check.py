@@ -23,7 +23,7 @@ def check(
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Further files of --messages.")] = None,
 ) -> None:
-    """Check mappings, configuration and a sample of messages; all faults at once. Exit 10 configuration, 11 mappings."""
+    """Check mappings, configuration and a sample of messages; every fault at once. Exit 10 or 11 where there is one."""
     if more and not messages:
         raise typer.BadParameter("files are given with --messages FILE...", param_hint="FILE")
     errors: list[SetupError] = []
