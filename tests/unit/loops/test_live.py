@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter import live
 from adapter.assertion import Form, Item, ItemKind, Resource
+from adapter.chart import live
 
 
 def an_encounter(clock: int, event: str, *, cleared: tuple[str, ...] = (), **elements: object) -> Item:

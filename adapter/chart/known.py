@@ -22,8 +22,9 @@ _FIELD_OF = {
     "multipleBirthBoolean": "multiple-birth",
     "extension": "extension",
 }
-NHS_NUMBER = "nhs-number"
-OTHER_NUMBERS = "other-numbers"
+_PATIENT_FIELDS = frozenset(_FIELD_OF.values())
+NATIONAL_NUMBER = "national-number"
+"""`[digits, trace status, is verified, the FHIR identifier]`."""
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
@@ -40,29 +41,42 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     """One identifier as received and what its messages said of the patient."""
 
     identifier: SourceIdentifier
-    fields: dict[str, Said]
+    fields: dict[str, Said] = {}
+    earlier: list[tuple[str, str | None]] = []
+    """Verified NHS numbers that ever came under this identifier, each with the birth said along with it."""
 
     def value(self, field: str) -> Any:
+        """None where it was never said, or cleared."""
         said = self.fields.get(field)
         return None if said is None else said.value
 
 
-def learn(known: Known, said: dict[str, Said]) -> Known:
-    """The same object where nothing new was learnt."""
+def learn(known: Known, said: dict[str, Said], *, seen: tuple[str, str | None] | None = None) -> Known:
+    """The same object where nothing new was learnt. `seen`: a verified number and the birth said with it."""
     news = {name: new for name, new in said.items() if new.wins_over(known.fields.get(name))}
-    return Known(known.identifier, {**known.fields, **news}) if news else known
+    earlier = known.earlier if seen is None or seen in known.earlier else sorted([*known.earlier, seen], key=_text)
+    if not news and earlier is known.earlier:
+        return known
+    return Known(known.identifier, {**known.fields, **news}, earlier)
+
+
+def differs(before: Known, after: Known) -> bool:
+    """Whether any value changed, not only the clock under which it was last said."""
+    if before is after:
+        return False
+    names = before.fields.keys() | after.fields.keys()
+    return before.earlier != after.earlier or any(before.value(name) != after.value(name) for name in names)
 
 
 def said_of(item: Item) -> dict[str, Said]:
     """What one PATIENT item says, by field."""
-    patient = item.resources[0]
     values: dict[str, dict[str, Any]] = {}
-    for element, value in patient.items():
+    for element, value in item.resources[0].items():
         field = _FIELD_OF.get(element)
         if field:
             values.setdefault(field, {})[element] = value
     said = {field: Said(item.clock_us, value) for field, value in values.items()}
-    silent = set(_FIELD_OF.values()) - set(said)
+    silent = _PATIENT_FIELDS - said.keys()
     cleared = silent if item.form is Form.SNAPSHOT else silent & {_FIELD_OF.get(path) for path in item.cleared}
     return said | {field: Said(item.clock_us, None) for field in cleared}
 
@@ -72,15 +86,15 @@ def patient_of(members: Iterable[Known]) -> Resource:
     newest: dict[str, Said] = {}
     for known in members:
         for field, said in known.fields.items():
-            if field in _FIELDS and said.value is not None and said.wins_over(newest.get(field)):
+            if said.value is not None and said.wins_over(newest.get(field)):
                 newest[field] = said
     patient: Resource = {"resourceType": "Patient"}
-    for said in newest.values():
-        patient.update(said.value)
+    for field in sorted(newest):
+        if field == NATIONAL_NUMBER:
+            patient["identifier"] = [newest[field].value[3]]
+        else:
+            patient.update(newest[field].value)
     return patient
-
-
-_FIELDS = frozenset(_FIELD_OF.values())
 
 
 def _text(value: Any) -> bytes:

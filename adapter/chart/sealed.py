@@ -1,0 +1,78 @@
+"""The forms in which a chart is sealed: assertions, the content of a row, what settling decided about a person."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from adapter.assertion import Assertion
+
+ASSERTION = b"assertion"
+ROW = b"row"
+PERSON = b"person"
+IDENTIFIER = b"identifier"
+MESSAGE = b"message"
+DELIVERY = b"delivery"
+"""Purposes: what was sealed for one place cannot be opened as another."""
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True):
+    """What is sealed in a row."""
+
+    fields: dict[str, Any]
+    """By the names of the data dictionary."""
+    assertion_ids: list[int]
+    """The live assertions it was made from."""
+    problems: list[tuple[str, str, str]]
+    """Code, text, place."""
+    made_by: str
+    """Digest over adapter version, mappings, code lists, units, vendor and trust files."""
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What settling last decided about one person."""
+
+    birth: str | None = None
+    number: str = "none"
+    """`none`, `test` or `real`: what the disclosure gate must know of the NHS number."""
+    scope: bytes = b""
+    """Keyed hash of pseudonym and birth: when it changes, every row leaves anew."""
+    members: list[int] = []
+    cases: list[tuple[str, str, str]] = []
+    """Condition, state, and why in one sentence."""
+    release_after: int | None = None
+    """Results are being projected: those up to this assertion are done. None when all are."""
+
+
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+"""Decimals keep their digits."""
+_ASSERTION = msgspec.json.Decoder(Assertion, float_hook=Decimal)
+_CONTENT = msgspec.json.Decoder(Content, float_hook=Decimal)
+_SUMMARY = msgspec.json.Decoder(Summary)
+
+
+def encode_assertion(assertion: Assertion, *, stamp_us: int) -> bytes:
+    """A clock that is the message's stamp is left out, because a resend may lower it."""
+    if any(item.clock_us == stamp_us for item in assertion.items):
+        items = [msgspec.structs.replace(i, clock_us=0) if i.clock_us == stamp_us else i for i in assertion.items]
+        assertion = Assertion(assertion.feed, assertion.subject, items, assertion.context)
+    return ENCODER.encode(assertion)
+
+
+def decode_assertion(plain: bytes, *, stamp_us: int) -> Assertion:
+    """`stamp_us` is the least stamp under which this content came."""
+    assertion = _ASSERTION.decode(plain)
+    if all(item.clock_us for item in assertion.items):
+        return assertion
+    items = [msgspec.structs.replace(i, clock_us=stamp_us) if not i.clock_us else i for i in assertion.items]
+    return Assertion(assertion.feed, assertion.subject, items, assertion.context)
+
+
+def decode_content(plain: bytes) -> Content:
+    """The content of a row."""
+    return _CONTENT.decode(plain)
+
+
+def decode_summary(plain: bytes) -> Summary:
+    """What settling decided."""
+    return _SUMMARY.decode(plain)

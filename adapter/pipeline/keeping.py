@@ -1,0 +1,321 @@
+"""Keep or put aside: what becomes of one translated message, inside the transaction of its batch.
+
+Ours: enrolled, its assertion appended, its body sealed anew under the key of the identifier it came with. Not ours:
+the body stays sealed under the day key until the hold ends. Nothing is decided about conditions here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from adapter import cohort, identity
+from adapter.assertion import Assertion, Item, ItemKind, Resource, SourceIdentifier
+from adapter.chart import sealed
+from adapter.chart.known import NATIONAL_NUMBER, Known, Said, learn, said_of
+from adapter.chart.sealed import decode_assertion, encode_assertion
+from adapter.cohort.triage import Reason, TriageFacts, TriageRules
+from adapter.errors import MessageError, ProblemCode
+from adapter.identity import PatientFacts
+from adapter.pipeline.enrolment import Enrolment, Entry, Patient
+from adapter.statement import Statement
+from adapter.store import assertions, dirty
+from adapter.store.assertions import AssertionRow
+from adapter.store.database import Connection
+from adapter.store.inbox import QueuedMessage
+from adapter.store.messages import MessageRow
+from adapter.store.sealing import KeyRing
+from adapter.store.states import AssertionKind, IdentifierState, MessageState
+
+REFUSED = "!"
+"""An inbox kind that begins so was not taken as a message; the problem's code follows, and it is parked at once."""
+
+TRIAGE_ENCOUNTER = "triage-encounter"
+"""Where a result or person event says the patient is: read for triage, never kept."""
+
+Arrived = QueuedMessage | MessageRow
+
+
+class Read(NamedTuple):
+    """One body, read."""
+
+    statements: Sequence[Statement]
+    content: tuple[bytes, ...]
+    """The bytes without what a resend changes (MSH-7 and MSH-10)."""
+    stamp_us: int
+    """MSH-7: the clock of items that have none of their own, and the one part of a message that a resend may lower."""
+    body: bytes
+
+
+Translate = Callable[[str, bytes], Read]
+"""Media and body; raises MessageError where the bytes will never pass."""
+
+
+class Outcome(NamedTuple):
+    """What became of one message."""
+
+    state: MessageState
+    reason: str
+    key_id: bytes | None
+    sealed: bytes | None
+    stampless: bytes | None = None
+    subject: bytes | None = None
+    expires_us: int | None = None
+
+
+class Rules(NamedTuple):
+    """What the trust and the mappings say about whom we keep."""
+
+    identity: identity.IdentitySettings
+    triage: TriageRules
+    normalise: Callable[[str, str], tuple[str, str]]
+    """(system, code) as sent → as the code lists are written."""
+    hold_unknown: timedelta
+
+
+class _New(NamedTuple):
+    row: AssertionRow
+    entry: Entry
+    is_adt: bool
+
+
+class Keeper:
+    """Judges the messages of one batch."""
+
+    def __init__(
+        self, conn: Connection, ring: KeyRing, cache: dict[bytes, Entry], *, rules: Rules, now_us: int
+    ) -> None:
+        self._conn = conn
+        self._ring = ring
+        self._rules = rules
+        self._now_us = now_us
+        self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
+        self._new: dict[bytes, _New] = {}
+        self._marks: list[tuple[Entry, int]] = []
+        self.counts: Counter[str] = Counter()
+
+    def judge_all(self, batch: Sequence[tuple[Arrived, Read | ProblemCode]]) -> list[tuple[Arrived, Outcome]]:
+        """The outcome of each message, in order; all that follows from it is written."""
+        stampless = {message.id: self._stampless(message, read) for message, read in batch if isinstance(read, Read)}
+        stored = assertions.ids_of(self._conn, [each for keys in stampless.values() for each in keys])
+        outcomes = []
+        for message, read in batch:
+            self.counts[f"received.{message.kind}"] += 1
+            if isinstance(read, ProblemCode):
+                outcomes.append((message, self._park(message, read)))
+            else:
+                outcomes.append((message, self._judge(message, read, stampless[message.id], stored)))
+        self._flush()
+        return outcomes
+
+    def _stampless(self, message: Arrived, read: Read) -> list[bytes]:
+        return [
+            self._ring.blind("stampless", message.feed, *read.content, str(ordinal))
+            for ordinal in range(len(read.statements))
+        ]
+
+    def _park(self, message: Arrived, code: ProblemCode) -> Outcome:
+        self.counts[f"problem.{code.value}"] += 1
+        return Outcome(MessageState.PARKED, code.value, message.key_id, message.sealed)
+
+    def _judge(self, message: Arrived, read: Read, stampless: list[bytes], stored: dict[bytes, int]) -> Outcome:
+        outcomes = []
+        for ordinal, statement in enumerate(read.statements):
+            for problem in statement.problems:
+                self.counts[f"problem.{problem.code.value}"] += 1
+            key = stampless[ordinal]
+            if key in stored or key in self._new:
+                outcomes.append(self._repeat(message, read, key, stored.get(key)))
+                continue
+            try:
+                outcomes.append(self._one(message, read, statement, key=key, ordinal=ordinal))
+            except MessageError as error:
+                outcomes.append(self._park(message, error.problem.code))
+        if not outcomes:
+            return self._aside(message, "no-patient", subject=None)
+        return min(outcomes, key=lambda outcome: _PRECEDENCE[outcome.state])
+
+    def _repeat(self, message: Arrived, read: Read, key: bytes, stored_id: int | None) -> Outcome:
+        """The same content under another stamp: one assertion, with the least stamp."""
+        self.counts["repeat"] += 1
+        if stored_id is not None and assertions.lower_clock(self._conn, stored_id, clock_us=read.stamp_us):
+            self._relearn(stored_id)
+        elif stored_id is None and (new := self._new[key]).row.clock_us > read.stamp_us:
+            self._new[key] = new._replace(row=new.row._replace(clock_us=read.stamp_us))
+        return Outcome(MessageState.ERASED, "repeat", None, None, stampless=key)
+
+    def _one(self, message: Arrived, read: Read, statement: Statement, *, key: bytes, ordinal: int) -> Outcome:
+        facts = self._facts(statement)
+        numbers = self._numbers(message, statement, facts)
+        patient = Patient(
+            numbers,
+            facts.nhs_number if facts else None,
+            bool(facts and facts.nhs_verified),
+            facts.birth if facts else None,
+        )
+        for prior in statement.prior:
+            merged = identity.read_patient(prior, related=(), settings=self._rules.identity)
+            self._enrolment.merge(numbers[0], merged.identifiers[0], clock_us=statement.clock_us, message_id=message.id)
+        is_kept = self._enrolment.is_kept(patient)
+        verdict = cohort.triage(self._triage_facts(statement, facts, is_kept), rules=self._rules.triage)
+        subject = self._enrolment.blind(numbers[0])
+        if not verdict.keep or (verdict.reason is Reason.IDENTITY_EVENT and not is_kept):
+            self.counts[f"not-ours.{verdict.reason.value}"] += 1
+            return self._aside(message, verdict.reason.value, subject=subject)
+        said = _said(statement.items, facts)
+        entry = self._enrolment.enrol(patient, said, state=IdentifierState.HELD)
+        self._append(message, read, statement, entry=entry, key=key, ordinal=ordinal)
+        body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
+        return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, subject)
+
+    def _facts(self, statement: Statement) -> PatientFacts | None:
+        if statement.patient is None:
+            return None
+        return identity.read_patient(statement.patient, related=statement.related, settings=self._rules.identity)
+
+    def _numbers(
+        self, message: Arrived, statement: Statement, facts: PatientFacts | None
+    ) -> tuple[SourceIdentifier, ...]:
+        own = facts.identifiers if facts else ()
+        if not statement.patient_key:
+            return own
+        # A FHIR id is unique only within its server (behaviour 11), so the feed is its authority.
+        return (SourceIdentifier(f"fhir:{message.feed}", statement.patient_key), *own)
+
+    def _aside(self, message: Arrived, reason: str, *, subject: bytes | None) -> Outcome:
+        hold_us = int(self._rules.hold_unknown.total_seconds() * 1_000_000)
+        return Outcome(
+            MessageState.NOT_OURS,
+            reason,
+            message.key_id,
+            message.sealed,
+            subject=subject,
+            expires_us=message.received_us + hold_us,
+        )
+
+    def _triage_facts(self, statement: Statement, facts: PatientFacts | None, is_kept: bool) -> TriageFacts:
+        encounter = _encounter(statement)
+        return TriageFacts(
+            at=datetime.fromtimestamp(statement.clock_us / 1_000_000, UTC),
+            known=is_kept,
+            readable=facts is not None,
+            event=statement.event,
+            birth=facts.birth if facts else None,
+            sex=facts.sex if facts else None,
+            ward=_ward(encounter),
+            treatment_function=_service(encounter),
+            codes=tuple(self._codes(statement.items)),
+        )
+
+    def _codes(self, items: Sequence[Item]) -> list[tuple[str, str]]:
+        found = []
+        for item in items:
+            if item.kind in (ItemKind.CONDITIONS, ItemKind.PROCEDURES):
+                for resource in item.resources:
+                    for coding in (resource.get("code") or {}).get("coding") or ():
+                        found.append(self._rules.normalise(coding.get("system", ""), coding.get("code", "")))
+        return found
+
+    def _append(
+        self, message: Arrived, read: Read, statement: Statement, *, entry: Entry, key: bytes, ordinal: int
+    ) -> None:
+        is_adt = any(item.kind not in (ItemKind.OBSERVATION, ItemKind.PATIENT) for item in statement.items)
+        context = {name: resource for name, resource in statement.context.items() if name != TRIAGE_ENCOUNTER}
+        assertion = Assertion(message.feed, entry.known.identifier, statement.items, context)
+        plain = encode_assertion(assertion, stamp_us=read.stamp_us)
+        row = AssertionRow(
+            id=assertions.new_id(message.id, ordinal),
+            identifier_id=entry.row.id,
+            kind=AssertionKind.ADT if is_adt else AssertionKind.RESULT,
+            clock_us=read.stamp_us,
+            stampless=key,
+            key_id=entry.row.key_id,
+            sealed=self._ring.seal(entry.row.key_id, plain, sealed.ASSERTION),
+        )
+        self._new[key] = _New(row, entry, is_adt)
+
+    def _relearn(self, assertion_id: int) -> None:
+        """A stamp was lowered: what that identifier's messages say is folded again from all of them."""
+        for row in assertions.by_ids(self._conn, [assertion_id]):
+            entry = self._enrolment.by_id(row.identifier_id)
+            known = Known(entry.known.identifier)
+            for each in assertions.of_identifiers(self._conn, [row.identifier_id]):
+                stated = decode_assertion(
+                    self._ring.unseal(each.key_id, each.sealed, sealed.ASSERTION), stamp_us=each.clock_us
+                )
+                for item in stated.items:
+                    if item.kind is ItemKind.PATIENT:
+                        facts = identity.read_patient(item.resources[0], related=(), settings=self._rules.identity)
+                        known = learn(known, _said([item], facts), seen=_seen(facts))
+            entry.known = known
+            entry.is_changed = True
+            self._enrolment.regroup({entry.row.id})
+            self._marks.append((entry, assertion_id))
+
+    def _flush(self) -> None:
+        self._enrolment.flush()
+        new = list(self._new.values())
+        assertions.insert_many(self._conn, [each.row for each in new])
+        for each in new:
+            if each.is_adt:
+                self._marks.append((each.entry, dirty.WHOLE))
+            elif each.entry.row.state == IdentifierState.CONFIRMED:
+                self._marks.append((each.entry, each.row.id))
+        dirty.mark(self._conn, [(entry.row.person_id, mark) for entry, mark in self._marks], at_us=self._now_us)
+
+
+# Of a body with several patients, the one we keep decides where the body stays; then the one a person must see.
+_PRECEDENCE = {
+    MessageState.PROCESSED: 0,
+    MessageState.PARKED: 1,
+    MessageState.NOT_OURS: 2,
+    MessageState.ERASED: 3,
+    MessageState.RECEIVED: 4,
+}
+
+
+def _said(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said]:
+    said: dict[str, Said] = {}
+    for item in items:
+        if item.kind is ItemKind.PATIENT:
+            said |= said_of(item)
+            if facts is not None and facts.nhs_number is not None:
+                number = facts.nhs_number
+                value = [number.digits, facts.nhs_status, facts.nhs_verified, _national_identifier(item.resources[0])]
+                said[NATIONAL_NUMBER] = Said(item.clock_us, value)
+    return said
+
+
+def _seen(facts: PatientFacts) -> tuple[str, str | None] | None:
+    return (facts.nhs_number.digits, facts.birth) if facts.nhs_number and facts.nhs_verified else None
+
+
+def _national_identifier(patient: Resource) -> Resource:
+    """The identifier element of the NHS number, with its trace status; the number itself stays in the registry."""
+    for each in patient.get("identifier") or ():
+        if "nhs-number" in str(each.get("system", "")):
+            return {name: value for name, value in each.items() if name != "value"}
+    return {}
+
+
+def _encounter(statement: Statement) -> Resource:
+    for item in statement.items:
+        if item.kind is ItemKind.ENCOUNTER:
+            return item.resources[0]
+    return statement.context.get(TRIAGE_ENCOUNTER, {})
+
+
+def _ward(encounter: Resource) -> str:
+    for place in encounter.get("location") or ():
+        location = place.get("location") or {}
+        name = (location.get("identifier") or {}).get("value") or location.get("display")
+        if name:
+            return str(name)
+    return ""
+
+
+def _service(encounter: Resource) -> str:
+    for coding in (encounter.get("serviceType") or {}).get("coding") or ():
+        if coding.get("code"):
+            return str(coding["code"])
+    return ""

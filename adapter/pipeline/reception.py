@@ -1,0 +1,61 @@
+"""What sources received, made ready for the inbox: sealed under the day's key, with the keyed hashes that find a resend.
+
+Reads the header alone. Everything a sender wrote stays inside the seal; the kind is one of our words or `other`.
+"""
+
+import re
+from collections.abc import Sequence
+
+from adapter.chart import sealed
+from adapter.envelope import Media, Received
+from adapter.hl7v2.header import read_header
+from adapter.pipeline.keeping import REFUSED
+from adapter.sources.intake import Unaccepted
+from adapter.store.inbox import Inbox, InboxRow
+from adapter.store.sealing import KeyRing
+
+_KIND = re.compile(rb"[A-Z]{3}\^[A-Z][0-9A-Z]{2}")
+OTHER = "other"
+
+
+class Reception:
+    """Appends batches of received messages durably; safe to call from one thread at a time."""
+
+    def __init__(self, inbox: Inbox, ring: KeyRing) -> None:
+        self._inbox = inbox
+        self._ring = ring
+
+    def append(self, batch: Sequence[Received]) -> None:
+        """One durable transaction; StoreError if the disk refuses, and then nothing of it is stored."""
+        self._inbox.append([self._row(each) for each in batch])
+
+    def _row(self, received: Received) -> InboxRow:
+        kind, control = self._kind_and_control(received)
+        body = received.body
+        content = self._ring.blind("content", received.feed, body)
+        key_id = self._ring.day_key(received.received_at.date())
+        return InboxRow(
+            received.feed,
+            received.media.value,
+            kind,
+            int(received.received_at.timestamp() * 1_000_000),
+            content if control is None else control,
+            content,
+            key_id,
+            self._ring.seal(key_id, body, sealed.MESSAGE),
+        )
+
+    def _kind_and_control(self, received: Received) -> tuple[str, bytes | None]:
+        """Without a control id a message is known by its content alone."""
+        if isinstance(received, Unaccepted):
+            return REFUSED + received.problem.code.value, None
+        if received.media is Media.FHIR:
+            return Media.FHIR.value, None
+        header = read_header(received.body)
+        if header is None:
+            return OTHER, None
+        kind = header.type.decode("ascii", "replace") if _KIND.fullmatch(header.type) else OTHER
+        if not header.control_id:
+            return kind, None
+        sender = (header.sending_application, header.sending_facility, header.control_id)
+        return kind, self._ring.blind("control", received.feed, *sender)

@@ -1,0 +1,243 @@
+"""The composition root: builds every room from one trust's settings, and runs the loops.
+
+Only this module and `cli` see `config`. Two processes share the data folder: *receive* appends to the inbox and
+acknowledges, *work* processes, settles and dispatches, so that no burst of work delays an acknowledgement.
+"""
+
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
+
+import structlog
+
+from adapter import __version__, cohort, config, fhir, mapping
+from adapter.assertion import Resource
+from adapter.config import CsorApiSink, FolderSink, TrustSettings
+from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
+from adapter.dispatch import Deliver, Dispatcher, Terms
+from adapter.envelope import Media
+from adapter.errors import Unparsable
+from adapter.hl7v2.header import content_without_stamp
+from adapter.hl7v2.message import Message
+from adapter.hl7v2.timestamps import read_time
+from adapter.identity import IdentitySettings
+from adapter.pipeline.expiry import Expiry
+from adapter.pipeline.journey import Pipeline
+from adapter.pipeline.keeping import Read, Rules
+from adapter.settle.settler import Settler, Windows
+from adapter.sinks import CsorApi, Folder
+from adapter.store.database import Database, open_database, sqlite_url
+from adapter.store.inbox import Inbox, open_inbox
+from adapter.store.sealing import KeyRing
+
+log = structlog.get_logger()
+
+Now = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of the service; commands that replay hand in another."""
+    return datetime.now(UTC)
+
+
+class Mappings(NamedTuple):
+    """Everything that is read from `mappings/`, ready to use."""
+
+    v2: mapping.V2Maps
+    csor: mapping.CsorMaps
+    cohort: cohort.CohortRules
+    triage: cohort.TriageRules
+    lists: mapping.CodeLists
+    digest: str
+
+    @classmethod
+    def load(cls, settings: TrustSettings) -> Self:
+        """SetupError with every fault of the first part that has any."""
+        folder = settings.mappings or config.packaged("mappings")
+        lists = mapping.load_codelists(folder / "codelists")
+        rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
+        wards = {ward.code: ward.type.value for ward in settings.wards}
+        return cls(
+            v2=mapping.load_v2_maps(folder, vendor=settings.vendor, wanted=mapping.STATE_TYPES),
+            csor=mapping.load_csor_maps(folder),
+            cohort=rules,
+            triage=cohort.load_triage(folder / "cohort", wards=wards, rules=rules),
+            lists=lists,
+            digest=_digest_of(folder),
+        )
+
+
+class Works:
+    """The rooms of the work process, put together."""
+
+    def __init__(self, settings: TrustSettings, *, now: Now = utc_now, mappings: Mappings | None = None) -> None:
+        self.settings = settings
+        self.now = now
+        self.mappings = mappings or Mappings.load(settings)
+        self.ring = open_ring(settings)
+        self.database = open_store(settings)
+        self.inbox: Inbox = open_inbox(self.database, folder=settings.data_folder)
+        self.made_by = f"{__version__}:{self.mappings.digest[:16]}:{settings.digest()[:16]}"
+        self.pipeline = Pipeline(
+            self.database,
+            self.inbox,
+            self.ring,
+            translate=self.translate,
+            rules=_rules(settings, self.mappings),
+            now=now,
+        )
+        self.settler = Settler(
+            self.database,
+            self.ring,
+            project=self.project,
+            rules=self.mappings.cohort,
+            windows=Windows(settings.hold.after_discharge, settings.hold.max),
+            made_by=self.made_by,
+            forget=self.pipeline.forget,
+        )
+        self._debounce = timedelta(seconds=settings.settle.debounce_s)
+        self.expiry = Expiry(self.database, self.inbox, self.ring, forget=self.pipeline.forget)
+
+    def dispatcher(self) -> Dispatcher | None:
+        """None where the trust has no sink yet: rows wait."""
+        sink = self.settings.sink
+        if sink is None:
+            return None
+        return Dispatcher(
+            self.database,
+            self.ring,
+            sink=_open_sink(sink),
+            terms=_terms(self.settings, made_by=self.made_by),
+            summary=self.settler.summary,
+        )
+
+    def translate(self, media: str, body: bytes) -> Read:
+        """One body into statements; the languages meet here and in `mapping` only."""
+        if media == Media.HL7V2:
+            message = Message.parse(body)
+            statement = mapping.state(message, self.mappings.v2, timezone=self.settings.site.timezone)
+            return Read([statement], content_without_stamp(body), self._stamp_us(message), body)
+        statements, problems = fhir.statements(body)
+        if not statements and problems:
+            raise Unparsable(problems[0])
+        return Read(statements, (body,), -1, body)
+
+    def _stamp_us(self, message: Message) -> int:
+        # MSH-1 is the separator itself, so MSH-7 is the seventh piece.
+        pieces = message.lines[0].split(message.delimiters.field, 7)
+        moment = read_time(pieces[6], self.settings.site.timezone) if len(pieces) > 6 else None
+        return moment.utc_us if moment else 0
+
+    def project(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> mapping.Projection | None:
+        """The hot path of FHIR → CSOR."""
+        return self.mappings.csor.project(kind, resource, context=context)
+
+    def step(self, *, limit: int = 256) -> bool:
+        """Process what is queued and settle what is due; False if there was nothing to do."""
+        done = self.pipeline.take(limit=limit)
+        settled = self.settler.settle(limit=64, now=self.now(), debounce=self._debounce)
+        return bool(done or settled)
+
+    def drain(self) -> None:
+        """Process and settle until nothing is left, without waiting for the debounce."""
+        while self.pipeline.take() or self.settler.settle(limit=64, now=self.now()):
+            pass
+
+    def close(self) -> None:
+        """Close files and connections."""
+        self.inbox.close()
+        self.database.close()
+        self.ring.close()
+
+
+def open_ring(settings: TrustSettings) -> KeyRing:
+    """The key file of the data folder; a wrong master key refuses start-up."""
+    settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return KeyRing.open(settings.data_folder / "keys.bin", settings.sealing.master(), create=not _has_data(settings))
+
+
+def _has_data(settings: TrustSettings) -> bool:
+    return (settings.data_folder / "work.db").exists()
+
+
+def open_store(settings: TrustSettings, *, migrate: bool = True) -> Database:
+    """SQLite in the data folder, or the database the trust file names."""
+    url = settings.store.url
+    if url is None:
+        text = sqlite_url(settings.data_folder)
+    else:
+        text = url if isinstance(url, str) else url.resolve().decode()
+    return open_database(text, migrate=migrate)
+
+
+def _rules(settings: TrustSettings, mappings: Mappings) -> Rules:
+    return Rules(
+        identity=identity_settings(settings),
+        triage=mappings.triage,
+        normalise=mappings.lists.normalise,
+        hold_unknown=settings.hold.unknown,
+    )
+
+
+def identity_settings(settings: TrustSettings) -> IdentitySettings:
+    """How this trust names its patients, in the form `identity` takes."""
+    authorities: dict[str, str] = {}
+    systems: dict[str, str] = {}
+    for number in settings.identity.hospital_numbers:
+        authorities |= dict.fromkeys((number.authority, *number.also_sent_as), number.authority)
+        if number.fhir_system:
+            systems[number.fhir_system] = number.authority
+    return IdentitySettings(
+        test_mode=settings.test_mode,
+        hospital_authorities=authorities,
+        fhir_systems=systems,
+        types=frozenset(settings.identity.types),
+        verified_statuses=frozenset(settings.identity.verified_statuses),
+        absent_status_is_verified=settings.identity.absent_status_is_verified,
+    )
+
+
+def _terms(settings: TrustSettings, *, made_by: str) -> Terms:
+    basis = settings.disclosure.legal_basis
+    legal = (
+        LegalBasis(reference=basis.reference, valid_from=basis.valid_from, valid_to=basis.valid_to) if basis else None
+    )
+    return Terms(
+        trust=settings.site.ods_code,
+        nation=Nation(settings.site.nation.value),
+        timezone=settings.site.timezone,
+        gate=GateSettings(test_mode=settings.test_mode, legal_basis=legal),
+        peer=lambda: _peer(settings.sink),
+        made_by=made_by,
+    )
+
+
+def _peer(sink: CsorApiSink | FolderSink | None) -> Peer:
+    if not isinstance(sink, CsorApiSink):
+        return Peer(kind=PeerKind.FOLDER)
+    host = urlsplit(sink.url).hostname or ""
+    addresses: tuple[str, ...] = ()
+    with suppress(OSError):  # not to be resolved now: no address, so the gate refuses
+        addresses = tuple(sorted({str(info[4][0]) for info in socket.getaddrinfo(host, None)}))
+    return Peer(kind=PeerKind.HOST, addresses=addresses, proxied=sink.proxy is not None)
+
+
+def _open_sink(sink: CsorApiSink | FolderSink) -> Deliver:
+    if isinstance(sink, FolderSink):
+        return Folder(sink.path)
+    token = sink.token.resolve().decode() if sink.token else None
+    return CsorApi(sink.url, token=token, ca=sink.ca, proxy=sink.proxy)
+
+
+def _digest_of(folder: Path) -> str:
+    """SHA-256 over every mapping file: part of each row's lineage."""
+    whole = sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in (".yaml", ".csv"):
+            whole.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return whole.hexdigest()

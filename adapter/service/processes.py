@@ -1,0 +1,221 @@
+"""The two processes of `csor-adapter run`, and the one that watches over them.
+
+*receive* listens and appends, *work* processes, settles, dispatches and erases. The supervisor holds the data folder's
+lock, which its children inherit: while any of them lives no second instance starts. If the supervisor dies, the pipe
+on their standard input closes and they stop.
+"""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from adapter.config import MllpSource, TrustSettings
+from adapter.dispatch import Dispatcher
+from adapter.pipeline.reception import Reception
+from adapter.service.assembly import Works, open_ring, open_store, utc_now
+from adapter.sources.intake import Intake
+from adapter.sources.mllp import MllpLimits, MllpListener
+from adapter.store import counters
+from adapter.store.database import Database
+from adapter.store.faults import StoreError
+from adapter.store.inbox import open_inbox
+from adapter.store.lock import DataFolderLock
+
+log = structlog.get_logger()
+
+PARTS = ("receive", "work")
+_IDLE_S = 0.02
+_FAULT_WAIT_S = 1.0
+_COUNT_EVERY_S = 2.0
+_EXPIRE_EVERY_S = 600.0
+_RESTART_WAIT_S = (0.2, 30.0)
+_STOP_S = 30.0
+
+
+class Tally:
+    """Counts of the receive process, written to the store now and then by a thread of their own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter; from any thread."""
+        with self._lock:
+            self._counts[name] += n
+
+    def write(self) -> None:
+        """Move what was counted to the store; kept for the next time where the store refuses."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        if not counts:
+            return
+        try:
+            with self._database.write() as conn:
+                counters.bump_many(conn, counts)
+        except StoreError:
+            with self._lock:
+                self._counts.update(counts)
+
+
+def receive(settings: TrustSettings, stopping: threading.Event) -> None:
+    """Listen on every MLLP source and watch every folder until told to stop; then answer what was read."""
+    ring = open_ring(settings)
+    database = open_store(settings, migrate=False)
+    inbox = open_inbox(database, folder=settings.data_folder)
+    tally = Tally(database)
+    reception = Reception(inbox, ring)
+    try:
+        asyncio.run(_listen(settings, reception, tally, stopping))
+    finally:
+        tally.write()
+        inbox.close()
+        database.close()
+        ring.close()
+
+
+async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, stopping: threading.Event) -> None:
+    loop = asyncio.get_running_loop()
+    intake = Intake(reception.append, wake=loop.call_soon_threadsafe)
+    intake.start()
+    listeners = []
+    for source in settings.sources:
+        if isinstance(source, MllpSource):
+            limits = MllpLimits(max_bytes=source.max_bytes, frame_s=source.frame_s, idle_s=source.idle_s)
+            listener = MllpListener(source.name, keep=intake, counters=tally, limits=limits, allow=source.allow)
+            await listener.start(source.bind, source.port)
+            listeners.append(listener)
+    counted = loop.time()
+    while not stopping.is_set():
+        await asyncio.sleep(0.05)
+        if loop.time() - counted > _COUNT_EVERY_S:
+            counted = loop.time()
+            await asyncio.to_thread(tally.write)
+    for listener in listeners:
+        await listener.stop()
+    await asyncio.to_thread(intake.stop)
+
+
+def work(settings: TrustSettings, stopping: threading.Event) -> None:
+    """Process, settle, dispatch and erase until told to stop; what was begun is finished."""
+    works = Works(settings)
+    works.pipeline.start()
+    dispatcher = works.dispatcher()
+    threads = []
+    if dispatcher is not None:
+        dispatcher.start(now=utc_now())
+        threads.append(_started("dispatch", lambda: _dispatching(dispatcher, stopping)))
+    expire_at = 0.0
+    while not stopping.is_set():
+        try:
+            if time.monotonic() >= expire_at:
+                works.expiry.run(now=utc_now())
+                expire_at = time.monotonic() + _EXPIRE_EVERY_S
+            if not works.step():
+                stopping.wait(_IDLE_S)
+        except StoreError as error:
+            log.error("the store refuses", reason=type(error).__name__)
+            stopping.wait(_FAULT_WAIT_S)
+    for thread in threads:
+        thread.join(_STOP_S)
+    works.pipeline.stop()
+    works.close()
+
+
+def _dispatching(dispatcher: Dispatcher, stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        try:
+            if not dispatcher.step(now=utc_now()):
+                stopping.wait(_IDLE_S * 5)
+        except StoreError as error:
+            log.error("the store refuses", reason=type(error).__name__)
+            stopping.wait(_FAULT_WAIT_S)
+
+
+def _started(name: str, target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def run_part(part: str, settings: TrustSettings) -> None:
+    """One child process: until SIGTERM, or until the supervisor is gone."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    _started("parent", lambda: _stop_without_parent(stopping))
+    {"receive": receive, "work": work}[part](settings, stopping)
+
+
+def _stop_without_parent(stopping: threading.Event) -> None:
+    # The supervisor never writes: the read returns when its end of the pipe closes.
+    sys.stdin.buffer.read(1)
+    stopping.set()
+
+
+class Supervisor:
+    """Starts both parts, starts them again when they die, stops receive before work."""
+
+    def __init__(self, config_file: Path, settings: TrustSettings) -> None:
+        self._config_file = config_file
+        settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = DataFolderLock(settings.data_folder)
+        open_ring(settings).close()
+        open_store(settings).close()  # brings the schema up to date before both parts open it
+        self._parts: dict[str, subprocess.Popen[bytes]] = {}
+        self._started_at: dict[str, float] = {}
+        self._waits: dict[str, float] = {}
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT; the exit code."""
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        for part in PARTS:
+            self._start(part)
+        while not stopping.wait(0.1):
+            for part in PARTS:
+                self._revive(part)
+        for part in PARTS:
+            self._stop(part)
+        self._lock.release()
+        return 0
+
+    def _start(self, part: str) -> None:
+        command = [sys.executable, "-m", "adapter", "run", "--config", str(self._config_file), "--part", part]
+        self._parts[part] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, pass_fds=[self._lock.descriptor], start_new_session=False
+        )
+        self._started_at[part] = time.monotonic()
+        log.info("started", process=part, pid=self._parts[part].pid)
+
+    def _revive(self, part: str) -> None:
+        code = self._parts[part].poll()
+        if code is None:
+            return
+        ran_s = time.monotonic() - self._started_at[part]
+        shortest, longest = _RESTART_WAIT_S
+        wait_s = shortest if ran_s > longest else min(longest, self._waits.get(part, shortest / 2) * 2)
+        self._waits[part] = wait_s
+        log.error("a part died and is started again", process=part, exit_code=code, retry_s=wait_s)
+        time.sleep(wait_s)
+        self._start(part)
+
+    def _stop(self, part: str) -> None:
+        process = self._parts[part]
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            log.error("a part did not stop in time", process=part)
+            process.kill()
+            process.wait()

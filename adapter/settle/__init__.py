@@ -1,0 +1,4 @@
+"""One child's rows, recomputed from its chart. Read `settler` first.
+
+`projection` makes drafts, `results` the rows of results one by one, `row_versions` compares drafts with what is stored.
+"""

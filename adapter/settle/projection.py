@@ -1,0 +1,163 @@
+"""From what is live of one child to drafts of rows. Pure: what is stored, and under which version, is settle's affair.
+
+A draft's `record_id` is keyed by the kind and the natural key at the source, so that a corrected value, a resend or a
+replay meets the row it made before.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple, Protocol
+
+from adapter.assertion import Assertion, Item, ItemKind, Resource
+from adapter.chart import live
+from adapter.errors import Problem
+
+RecordId = bytes
+
+
+class Projected(Protocol):
+    """What the translator makes of one resource."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]: ...
+    @property
+    def problems(self) -> tuple[Problem, ...]: ...
+
+
+Project = Callable[[str, Resource, Mapping[str, Resource]], Projected | None]
+"""Kind, resource, context → the row's fields, or None where the rule set leaves it out."""
+
+
+class Source(NamedTuple):
+    """One stored assertion: the refs a row carries, and the key it is sealed under."""
+
+    assertion_id: int
+    message_id: int
+    identifier_id: int
+    key_id: bytes
+    assertion: Assertion
+
+
+class RowState(IntEnum):
+    """What a row is now; on the wire, held and deleted are the same: CSOR has no such row."""
+
+    LIVE = 0
+    DELETED = 1
+    """What is live no longer yields it; it stays as a tombstone, so that an older message cannot revive it."""
+    HELD = 2
+    """Known inside the trust, but it must not leave: an unmapped analyte, an unknown unit, a case not confirmed."""
+
+
+class Draft(NamedTuple):
+    """One row as it should be."""
+
+    record_id: RecordId
+    kind: str
+    fields: Mapping[str, Any]
+    problems: tuple[Problem, ...]
+    sources: tuple[Source, ...]
+    state: RowState
+
+
+class Said(NamedTuple):
+    """One item and where it came from."""
+
+    item: Item
+    source: Source
+
+
+class History(NamedTuple):
+    """All that one child's ADT assertions say, by natural key."""
+
+    visits: dict[str, live.Visit]
+    encounters: dict[str, list[Said]]
+    diagnoses: dict[str, Said]
+    """The list that counts, for each visit (or FHIR Condition) that is not withdrawn."""
+    procedures: dict[str, Said]
+
+
+def scoped_key(item: Item, source: Source) -> str:
+    """A natural key that no other sender's numbers can meet; visit numbers are the trust's own and span its feeds."""
+    if item.key.startswith("visit|"):
+        return item.key
+    if item.key == "person":
+        subject = source.assertion.subject
+        return f"{subject.authority}|{subject.value}|person"
+    return f"{source.assertion.feed}|{item.key}"
+
+
+def history(sources: Iterable[Source]) -> History:
+    """Cancels applied, lists replaced; nothing under a withdrawn visit counts."""
+    grouped: dict[ItemKind, dict[str, list[Said]]] = {kind: {} for kind in ItemKind}
+    for source in sources:
+        for item in source.assertion.items:
+            grouped[item.kind].setdefault(scoped_key(item, source), []).append(Said(item, source))
+    encounters = grouped[ItemKind.ENCOUNTER]
+    visits = {key: live.resolve_visit(key, [said.item for said in all_said]) for key, all_said in encounters.items()}
+    withdrawn = {key for key, visit in visits.items() if visit.is_withdrawn}
+    return History(
+        visits={key: visit for key, visit in visits.items() if key not in withdrawn},
+        encounters={key: said for key, said in encounters.items() if key not in withdrawn},
+        diagnoses=_newest_lists(grouped[ItemKind.CONDITIONS], withdrawn),
+        procedures=_newest_lists(grouped[ItemKind.PROCEDURES], withdrawn),
+    )
+
+
+def _newest_lists(grouped: Mapping[str, Sequence[Said]], withdrawn: set[str]) -> dict[str, Said]:
+    return {
+        key: max(all_said, key=lambda said: live.order(said.item)) if len(all_said) > 1 else all_said[0]
+        for key, all_said in grouped.items()
+        if key not in withdrawn
+    }
+
+
+def spells_and_lists(past: History, *, project: Project, record_id: Callable[[str, str], RecordId]) -> list[Draft]:
+    """The rows of visits, diagnoses and operations."""
+    drafts = []
+    for key, visit in past.visits.items():
+        sources = tuple(said.source for said in past.encounters[key])
+        drafts += _draft("admission", visit.encounter, {}, sources=sources, record_id=record_id("admission", key))
+    for kind, lists in (("diagnosis", past.diagnoses), ("operation", past.procedures)):
+        for key, said in lists.items():
+            for nth, resource in _numbered(said.item.resources):
+                rid = record_id(kind, f"{key}|{nth}")
+                drafts += _draft(kind, resource, said.source.assertion.context, sources=(said.source,), record_id=rid)
+    return [draft for unprojected in drafts if (draft := _projected(unprojected, project))]
+
+
+class _Unprojected(NamedTuple):
+    kind: str
+    resource: Resource
+    context: Mapping[str, Resource]
+    sources: tuple[Source, ...]
+    record_id: RecordId
+
+
+def _draft(
+    kind: str, resource: Resource, context: Mapping[str, Resource], *, sources: tuple[Source, ...], record_id: RecordId
+) -> list[_Unprojected]:
+    return [_Unprojected(kind, resource, context, sources, record_id)] if resource else []
+
+
+def _projected(raw: _Unprojected, project: Project) -> Draft | None:
+    made = project(raw.kind, raw.resource, raw.context)
+    if made is None:
+        return None
+    return Draft(raw.record_id, raw.kind, made.fields, made.problems, raw.sources, RowState.LIVE)
+
+
+def _numbered(resources: Sequence[Resource]) -> Iterable[tuple[str, Resource]]:
+    """Each entry of a coded list by its code and its place among equal codes: a changed time or rank is the same row."""
+    seen: dict[str, int] = {}
+    for resource in resources:
+        code = _first_code(resource)
+        seen[code] = seen.get(code, 0) + 1
+        yield f"{code}|{seen[code]}", resource
+
+
+def _first_code(resource: Resource) -> str:
+    concept = resource.get("code") or {}
+    for coding in concept.get("coding") or ():
+        if coding.get("code"):
+            return f"{coding.get('system', '')}|{coding['code']}"
+    return str(concept.get("text", ""))

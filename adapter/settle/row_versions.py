@@ -1,0 +1,117 @@
+"""Drafts against what is stored: which rows changed, under which version; the sealed content of a row.
+
+A version rises only when what CSOR would see changes: the fields, the state, the child's pseudonym or birth.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from adapter.chart import sealed
+from adapter.chart.sealed import Content, decode_content
+from adapter.errors import Problem
+from adapter.settle.projection import Draft, RowState
+from adapter.store import rows
+from adapter.store.database import Connection
+from adapter.store.rows import CsorRow
+from adapter.store.sealing import KeyRing
+
+
+class Child(NamedTuple):
+    """For whom rows are written."""
+
+    person_id: int
+    scope: bytes
+    """Pseudonym and birth: when they change, every row leaves anew."""
+    identifier_ids: frozenset[int]
+
+
+def unsealed(ring: KeyRing, row: CsorRow) -> Content:
+    """The content of a stored row."""
+    return decode_content(ring.unseal(row.key_id, row.sealed, sealed.ROW))
+
+
+class RowWriter:
+    """Writes drafts as rows. `made_by` goes into each row, for lineage."""
+
+    def __init__(self, ring: KeyRing, *, made_by: str) -> None:
+        self._ring = ring
+        self._made_by = made_by
+
+    def write(
+        self,
+        conn: Connection,
+        child: Child,
+        drafts: Sequence[Draft],
+        *,
+        stored: Mapping[bytes, CsorRow],
+        now_us: int,
+    ) -> int:
+        """Upsert what differs from what is stored; how many rows CSOR must hear of."""
+        changed: list[CsorRow] = []
+        announced = 0
+        for draft in drafts:
+            row, is_news = self._row(child, draft, stored.get(draft.record_id), now_us=now_us)
+            if row is not None:
+                changed.append(row)
+                announced += is_news
+        rows.upsert_many(conn, changed)
+        return announced
+
+    def _row(self, child: Child, draft: Draft, old: CsorRow | None, *, now_us: int) -> tuple[CsorRow | None, bool]:
+        fields = sealed.ENCODER.encode(draft.fields)
+        digest = self._ring.blind("row", child.scope, bytes((draft.state,)), fields)
+        ids = sorted({source.assertion_id for source in draft.sources})
+        is_same = old is not None and old.digest == digest and old.person_id == child.person_id
+        if is_same and old is not None and self._has_sources(old, ids):
+            return None, False
+        version = _next_version(old, draft.state, is_same=is_same)
+        key_id = draft.sources[-1].key_id
+        content = _content(fields, ids, draft.problems, self._made_by)
+        row = CsorRow(
+            record_id=draft.record_id,
+            person_id=child.person_id,
+            kind=draft.kind,
+            version=version,
+            sent_version=0,
+            deleted=draft.state,
+            digest=digest,
+            first_seen_us=now_us,
+            changed_us=old.changed_us if is_same and old is not None else now_us,
+            key_id=key_id,
+            sealed=self._ring.seal(key_id, content, sealed.ROW),
+        )
+        return row, old is None or version != old.version
+
+    def _has_sources(self, old: CsorRow, ids: list[int]) -> bool:
+        return unsealed(self._ring, old).assertion_ids == ids
+
+    def withdraw(self, conn: Connection, withdrawn: Sequence[CsorRow], *, now_us: int) -> int:
+        """Rows that nothing yields any more become tombstones; how many CSOR must hear of."""
+        gone = [
+            row._replace(
+                deleted=RowState.DELETED,
+                version=row.version + 1 if row.version else 0,
+                digest=self._ring.blind("row", b"withdrawn", row.digest),
+                changed_us=now_us,
+            )
+            for row in withdrawn
+            if row.deleted != RowState.DELETED
+        ]
+        rows.upsert_many(conn, gone)
+        return sum(1 for row in gone if row.version)
+
+
+def _next_version(old: CsorRow | None, state: RowState, *, is_same: bool) -> int:
+    """0 for a row that has never been live: CSOR need not hear that it is not there."""
+    if old is None:
+        return 1 if state is RowState.LIVE else 0
+    if is_same or (state is not RowState.LIVE and old.version == 0):
+        return old.version
+    return old.version + 1
+
+
+def _content(fields: bytes, ids: list[int], problems: Sequence[Problem], made_by: str) -> bytes:
+    said = [(problem.code.value, problem.text, problem.at) for problem in problems]
+    return sealed.ENCODER.encode((msgspec.Raw(fields), ids, said, made_by))

@@ -1,0 +1,353 @@
+"""One child's rows, recomputed: cohort state and derived rows, written with what must be sent, in one transaction.
+
+A new result of a child whose rows are published touches that result's row alone, whatever the history. Anything else
+(a visit, a diagnosis, a merge, a corrected birth) recomputes the child; when results must be projected anew (the child
+was just confirmed, merged, or its birth changed) they follow in small steps, and one switch publishes them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from adapter import cohort, identity
+from adapter.chart import sealed
+from adapter.chart.known import NATIONAL_NUMBER, Known, patient_of
+from adapter.chart.sealed import Summary, decode_assertion, decode_summary
+from adapter.cohort import CaseState, Coded, CohortRules
+from adapter.identity.patients import birth_of
+from adapter.settle.projection import Draft, History, Project, RowState, Source, history, spells_and_lists
+from adapter.settle.results import KIND as LAB_RESULT
+from adapter.settle.results import Results
+from adapter.settle.row_versions import Child, RowWriter
+from adapter.store import assertions, counters, dirty, persons, registry, rows
+from adapter.store.assertions import AssertionRow
+from adapter.store.database import Connection, Database
+from adapter.store.faults import StoreError
+from adapter.store.persons import PersonRow
+from adapter.store.registry import IdentifierRow
+from adapter.store.sealing import KeyRing
+from adapter.store.states import AssertionKind, IdentifierState, PersonState
+
+log = structlog.get_logger()
+
+RELEASE_STEP = 50
+"""Messages whose results one transaction projects: 20 rows each keeps it near 20 ms."""
+_KNOWN = msgspec.json.Decoder(Known)
+
+
+class Windows(NamedTuple):
+    """How long an infant is held who is not suspected of anything (ruling R23)."""
+
+    after_discharge: timedelta
+    longest: timedelta
+
+
+class Settler:
+    """Settles dirty children, longest waiting first."""
+
+    def __init__(
+        self,
+        database: Database,
+        ring: KeyRing,
+        *,
+        project: Project,
+        rules: CohortRules,
+        windows: Windows,
+        made_by: str,
+        forget: Callable[[bytes], object],
+    ) -> None:
+        """`forget`: told the blind of each identifier that settling changes, for caches of the registry."""
+        self._database = database
+        self._ring = ring
+        self._rules = rules
+        self._windows = windows
+        self._pseudonym_key = ring.derived("csor-id")
+        self._project = project
+        self._writer = RowWriter(ring, made_by=made_by)
+        self._results = Results(ring, self._writer, project=project, record_id=self.record_id, load=self._load)
+        self._failing: dict[int, int] = {}
+        self._forget = forget
+
+    def settle(self, *, limit: int, now: datetime, debounce: timedelta = timedelta(0)) -> int:
+        """Settle up to `limit` children whose last news is older than `debounce`; how many were."""
+        now_us = _us(now)
+        quiet = {} if not debounce else _debounced(now_us, debounce)
+        with self._database.read() as conn:
+            marked = dirty.take(conn, limit=limit + len(self._failing), **quiet)
+        due = {person: marks for person, marks in marked.items() if self._failing.get(person, 0) <= now_us}
+        if not due:
+            return 0
+        try:
+            self._settle_all(due, now_us=now_us)
+        except StoreError:
+            raise
+        except Exception as error:  # whose fault it is shows one by one; a stuck child does not hold the others
+            log.error("settling failed, going one at a time", reason=type(error).__name__, count=len(due))
+            self._settle_each(due, now_us=now_us)
+        return len(due)
+
+    def _settle_each(self, due: dict[int, list[int]], *, now_us: int) -> None:
+        for person, marks in due.items():
+            try:
+                self._settle_all({person: marks}, now_us=now_us)
+            except StoreError:
+                raise
+            except Exception as error:
+                self._failing[person] = now_us + 60_000_000
+                log.error("child cannot be settled", person=person, reason=type(error).__name__)
+
+    def _settle_all(self, due: dict[int, list[int]], *, now_us: int) -> None:
+        touched: list[bytes] = []
+        with self._database.write() as conn:
+            found = persons.by_ids(conn, sorted(due))
+            for person_id, marks in due.items():
+                person = found.get(person_id)
+                if person is not None:
+                    touched += self._settle_one(conn, person, marks, now_us=now_us)
+                dirty.clear(conn, person_id, [mark for mark in marks if mark not in self._again(conn, person_id)])
+        for blind in touched:
+            self._forget(blind)
+
+    def _again(self, conn: Connection, person_id: int) -> tuple[int, ...]:
+        """A release that goes on keeps its mark."""
+        person = persons.by_id(conn, person_id)
+        return (dirty.WHOLE,) if person and self.summary(person).release_after is not None else ()
+
+    def _settle_one(self, conn: Connection, person: PersonRow, marks: Sequence[int], *, now_us: int) -> list[bytes]:
+        members = registry.by_person(conn, [person.id])
+        summary = self.summary(person)
+        touched: list[bytes] = []
+        if dirty.WHOLE in marks:
+            summary, touched = self._whole(conn, person, members, summary, now_us=now_us)
+        results = [mark for mark in marks if mark != dirty.WHOLE]
+        if results and summary.scope and (person.published or summary.release_after is not None):
+            self._results.apply(conn, _child(person.id, summary), self._load(conn, results), now_us=now_us)
+        if summary.release_after is not None:
+            self._release_step(conn, person.id, summary, now_us=now_us)
+        return touched
+
+    def _whole(
+        self, conn: Connection, person: PersonRow, members: list[IdentifierRow], before: Summary, *, now_us: int
+    ) -> tuple[Summary, list[bytes]]:
+        """Everything but the results; whether those must follow stands in the summary."""
+        member_ids = [row.id for row in members]
+        found = assertions.of_identifiers(conn, member_ids, kind=AssertionKind.ADT)
+        sources = [self._source(row) for row in found]
+        past = history(sources)
+        known = [self._known(row) for row in members]
+        patient = patient_of(known)
+        cases = self._judge(past, patient)
+        is_included = any(case.is_included for case in cases)
+        least = min((row.blind for row in members), default=b"")
+        csor_id = identity.pseudonym(self._pseudonym_key, domain="csor:v1|person", parts=[least])
+        birth = birth_of(patient)
+        scope = self._ring.blind("scope", csor_id, birth or "")
+        # What moves the pseudonym, the birth or the membership moves every result; so does being confirmed.
+        is_moved = scope != before.scope or sorted(member_ids) != before.members
+        must_release = is_included and (is_moved or not person.published)
+        summary = Summary(
+            birth=birth,
+            number=_number_class(known),
+            scope=scope,
+            members=sorted(member_ids),
+            cases=[(case.condition, case.state.value, case.because) for case in cases],
+            release_after=0 if must_release else (before.release_after if is_included else None),
+        )
+        child = _child(person.id, summary)
+        if is_included or person.published or before.release_after is not None:
+            drafts = self._drafts(past, patient, cases, sources=sources, least=least, is_included=is_included)
+            self._write_whole(conn, child, drafts, is_included=is_included, now_us=now_us)
+            if is_included:
+                self._results.apply(conn, child, sources, now_us=now_us)
+        self._store(conn, person, summary, csor_id=csor_id, hold=self._hold(past, cases, sources), cases=cases)
+        return summary, self._mark_members(conn, members, is_included=is_included)
+
+    def _judge(self, past: History, patient: dict[str, Any]) -> list[CaseState]:
+        return cohort.judge(
+            list(_coded(past, past.diagnoses.items())),
+            list(_coded(past, past.procedures.items())),
+            birth=birth_of(patient),
+            sex=patient.get("gender"),
+            rules=self._rules,
+        )
+
+    def _drafts(
+        self,
+        past: History,
+        patient: dict[str, Any],
+        cases: Sequence[CaseState],
+        *,
+        sources: Sequence[Source],
+        least: bytes,
+        is_included: bool,
+    ) -> list[Draft]:
+        if not sources:
+            return []
+        key = least.hex()
+        drafts = spells_and_lists(past, project=self._project, record_id=self.record_id)
+        infant = self._project("infant", patient, {})
+        everything = tuple(sources)
+        if infant is not None:
+            rid = self.record_id("infant", key)
+            drafts.append(Draft(rid, "infant", infant.fields, infant.problems, everything, RowState.LIVE))
+        for case in cases:
+            if case.state is not cohort.State.NONE:
+                state = RowState.LIVE if case.is_included else RowState.HELD
+                rid = self.record_id("condition_case", f"{key}|{case.condition}")
+                drafts.append(Draft(rid, "condition_case", case_fields(case), case.problems, everything, state))
+        if not is_included:
+            drafts = [draft._replace(state=RowState.HELD) for draft in drafts]
+        return drafts
+
+    def _write_whole(
+        self, conn: Connection, child: Child, drafts: Sequence[Draft], *, is_included: bool, now_us: int
+    ) -> None:
+        ids = [draft.record_id for draft in drafts]
+        stored = rows.get_many(conn, ids)
+        self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
+        kept = set(ids)
+        gone = [
+            row
+            for row in rows.of_person(conn, child.person_id)
+            if row.record_id not in kept and (row.kind != LAB_RESULT or not is_included)
+        ]
+        self._writer.withdraw(conn, gone, now_us=now_us)
+
+    def _release_step(self, conn: Connection, person_id: int, summary: Summary, *, now_us: int) -> None:
+        """The next results of a child that is being published; the switch when there are none left."""
+        after = summary.release_after or 0
+        ids = assertions.ids_of_identifiers(conn, summary.members, kind=AssertionKind.RESULT)
+        step = [number for number in ids if number > after][:RELEASE_STEP]
+        self._results.apply(conn, _child(person_id, summary), self._load(conn, step), now_us=now_us)
+        is_last = len(step) < RELEASE_STEP
+        person = persons.by_id(conn, person_id)
+        if person is None:
+            return
+        position = None if is_last else step[-1]
+        self._seal(conn, person._replace(published=person.published or is_last), _at(summary, position))
+
+    def _hold(self, past: History, cases: Sequence[CaseState], sources: Sequence[Source]) -> int | None:
+        """Until when an infant is held; None while any condition is at least suspected."""
+        if any(case.state is not cohort.State.NONE and case.state is not cohort.State.REFUTED for case in cases):
+            return None
+        last = max((item.clock_us for source in sources for item in source.assertion.items), default=0)
+        ends = [end for visit in past.visits.values() if (end := (visit.encounter.get("period") or {}).get("end"))]
+        if ends and len(ends) == len(past.visits):
+            return _us(max(_instant(str(end)) for end in ends)) + _in_us(self._windows.after_discharge)
+        return last + _in_us(self._windows.longest)
+
+    def _store(
+        self,
+        conn: Connection,
+        person: PersonRow,
+        summary: Summary,
+        *,
+        csor_id: str,
+        hold: int | None,
+        cases: Sequence[CaseState],
+    ) -> None:
+        is_included = any(case.is_included for case in cases)
+        state = PersonState.CONFIRMED if is_included or person.published else PersonState.HELD
+        changed = person._replace(
+            state=state.value,
+            csor_id=csor_id.encode(),
+            hold_until_us=None if state is PersonState.CONFIRMED else hold,
+        )
+        self._seal(conn, changed, summary)
+
+    def _seal(self, conn: Connection, person: PersonRow, summary: Summary) -> None:
+        members = registry.by_person(conn, [person.id])
+        key_id = min(members).key_id
+        body = self._ring.seal(key_id, msgspec.json.encode(summary), sealed.PERSON)
+        persons.update(conn, [person._replace(key_id=key_id, sealed=body)])
+
+    def _mark_members(self, conn: Connection, members: Sequence[IdentifierRow], *, is_included: bool) -> list[bytes]:
+        """A child of the cohort is known at any age, under every one of its numbers."""
+        if not is_included:
+            return []
+        raised = [row for row in members if row.state != IdentifierState.CONFIRMED]
+        registry.update(conn, [row._replace(state=IdentifierState.CONFIRMED) for row in raised])
+        if raised:
+            counters.bump(conn, "child-confirmed")
+        return [row.blind for row in raised]
+
+    def summary(self, person: PersonRow) -> Summary:
+        """What settling last decided; the empty summary for a person never settled."""
+        if person.sealed is None or person.key_id is None:
+            return Summary()
+        return decode_summary(self._ring.unseal(person.key_id, person.sealed, sealed.PERSON))
+
+    def record_id(self, kind: str, key: str) -> bytes:
+        """Keyed by the kind and the natural key at the source."""
+        return self._ring.blind("record", kind, key)
+
+    def _load(self, conn: Connection, assertion_ids: Sequence[int]) -> Iterable[Source]:
+        return [self._source(row) for row in assertions.by_ids(conn, assertion_ids)]
+
+    def _source(self, row: AssertionRow) -> Source:
+        assertion = decode_assertion(self._ring.unseal(row.key_id, row.sealed, sealed.ASSERTION), stamp_us=row.clock_us)
+        return Source(row.id, assertions.message_of(row.id), row.identifier_id, row.key_id, assertion)
+
+    def _known(self, row: IdentifierRow) -> Known:
+        if row.sealed is None:
+            raise ValueError(f"identifier {row.id} has no facts")
+        return _KNOWN.decode(self._ring.unseal(row.key_id, row.sealed, sealed.IDENTIFIER))
+
+
+def case_fields(case: CaseState) -> dict[str, Any]:
+    """The fields of a `condition_case` row."""
+    flags = [
+        name for name, stands in (("first_seen_late", case.first_seen_late), ("held_for_person", case.held)) if stands
+    ]
+    return {
+        "condition": case.condition,
+        "state": case.state.value,
+        "because": case.because,
+        "first_evidence": case.first_evidence,
+        "evidence": [{"system": each.system, "code": each.code, "listed": True} for each in case.evidence],
+        "flags": flags or None,
+    }
+
+
+def _coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
+    for key, said in lists:
+        visit = past.visits.get(key)
+        admitted = (visit.encounter.get("period") or {}).get("start") if visit else None
+        for resource in said.item.resources:
+            yield Coded(resource, admitted, key)
+
+
+def _child(person_id: int, summary: Summary) -> Child:
+    return Child(person_id, summary.scope, frozenset(summary.members))
+
+
+def _at(summary: Summary, release_after: int | None) -> Summary:
+    return msgspec.structs.replace(summary, release_after=release_after)
+
+
+def _number_class(known: Iterable[Known]) -> str:
+    numbers = [value[0] for each in known if (value := each.value(NATIONAL_NUMBER)) and value[0]]
+    if not numbers:
+        return "none"
+    return "test" if all(number.startswith("999") for number in numbers) else "real"
+
+
+def _debounced(now_us: int, debounce: timedelta) -> dict[str, int]:
+    quiet = _in_us(debounce)
+    return {"quiet_since_us": now_us - quiet, "waiting_since_us": now_us - 10 * quiet}
+
+
+def _instant(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+def _us(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _in_us(span: timedelta) -> int:
+    return int(span.total_seconds() * 1_000_000)
