@@ -7,6 +7,7 @@ It stands outside the database and its backups: that is what makes destroying a 
 under a file lock; a torn slot at the end belongs to no commit and is written over.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from adapter.store.faults import StoreFull, StoreUnavailable
+from adapter.store.faults import StoreError, StoreFull, StoreUnavailable
 
 ID_BYTES = 16
 BODY_BYTES = 12 + 32 + 16
@@ -97,14 +98,12 @@ class KeyFile:
         data = b"".join(key_id + body for key_id, body in slots)
         try:
             os.ftruncate(self._descriptor, end)
-            written = os.pwrite(self._descriptor, data, end)
+            if os.pwrite(self._descriptor, data, end) != len(data):
+                raise OSError(errno.ENOSPC, "short write")
             os.fsync(self._descriptor)
-        except OSError:
+        except OSError as error:
             os.ftruncate(self._descriptor, end)
-            raise StoreUnavailable("the key file cannot be written: check its disk; nothing was stored") from None
-        if written != len(data):
-            os.ftruncate(self._descriptor, end)
-            raise StoreFull("the disk of the key file is full: free space; nothing was stored")
+            raise _fault(error) from None
         return number
 
     def destroy(self, numbers: Sequence[int]) -> None:
@@ -112,3 +111,9 @@ class KeyFile:
         for number in numbers:
             os.pwrite(self._descriptor, _DESTROYED, number * SLOT_BYTES + ID_BYTES)
         os.fsync(self._descriptor)
+
+
+def _fault(error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull("the disk of the key file is full: free space; nothing was stored")
+    return StoreUnavailable("the key file cannot be written: check its disk; nothing was stored")

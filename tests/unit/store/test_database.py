@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from adapter.errors import ExitCode, SetupError
 from adapter.store import counters, cursors, migrations
@@ -134,15 +134,14 @@ def test_the_embedded_store_is_durable_and_overwrites_what_it_deletes(tmp_path: 
 
 def test_a_writer_that_waits_too_long_is_told_so(tmp_path: Path) -> None:
     database = open_database(sqlite_url(tmp_path))
-    with database.write(), database.engine.connect() as other:
-        other.exec_driver_sql("PRAGMA busy_timeout = 1")
-        other.rollback()
-        other.close()
-        with (
-            pytest.raises(StoreBusy, match="^the store stayed locked by another writer; nothing was stored$"),
-            database.write(),
-        ):
-            pass
+    database.close()
+    event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout = 1"))
+    with (
+        database.write(),
+        pytest.raises(StoreBusy, match="^the store stayed locked by another writer; nothing was stored$"),
+        database.write(),
+    ):
+        pass
 
 
 def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
