@@ -1,0 +1,156 @@
+"""What happens to a patient, as values: the one source of both the truth and the messages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.simulator.people import Person
+from adapter.simulator.wards import Ward
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """One ward from a time on."""
+
+    ward: Ward
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """An ICD-10 code in its dotted form; `P77` has no fourth character."""
+
+    code: str
+    words: str
+    made_at: datetime
+    """Clinical time."""
+    coded_at: datetime
+    """When it enters the visit's list."""
+    struck_at: datetime | None = None
+    """When a coder takes it off the list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An OPCS-4 code in its dotted form."""
+
+    code: str
+    words: str
+    at: datetime
+    """Knife to skin."""
+    coded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoneDischarge:
+    """A discharge that was entered and taken back."""
+
+    at: datetime
+    undone_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One spell. `stays` begins with the admission."""
+
+    number: str
+    stays: tuple[Stay, ...]
+    discharged_at: datetime
+    diagnoses: tuple[Diagnosis, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    undone: UndoneDischarge | None = None
+    cancelled_at: datetime | None = None
+    """Admitted by mistake: nothing of it happened."""
+    is_registered_first: bool = False
+    """Opened by registration (A04), not by admission (A01)."""
+
+    @property
+    def admitted_at(self) -> datetime:
+        """When the spell began."""
+        return self.stays[0].since
+
+    def ward_at(self, moment: datetime) -> Ward:
+        """Where the patient is, or was last."""
+        return [stay.ward for stay in self.stays if stay.since <= moment or stay is self.stays[0]][-1]
+
+    def diagnoses_at(self, moment: datetime) -> tuple[Diagnosis, ...]:
+        """The list as it stands."""
+        return tuple(
+            diagnosis
+            for diagnosis in self.diagnoses
+            if diagnosis.coded_at <= moment and (diagnosis.struck_at is None or moment < diagnosis.struck_at)
+        )
+
+    def operations_at(self, moment: datetime) -> tuple[Operation, ...]:
+        """The list as it stands."""
+        return tuple(operation for operation in self.operations if operation.coded_at <= moment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabTest:
+    """One test of the laboratory's catalogue."""
+
+    code: str
+    words: str
+    unit: str
+    """As the laboratory writes it."""
+    decimals: int
+    analyte: str | None
+    """What it measures, in the words of the register; None: not one the register asks for."""
+    unit_ucum: str | None = None
+    factor: int = 1
+    """Value in `unit_ucum` = value in `unit` × factor."""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One measured value, as the laboratory writes it."""
+
+    test: LabTest
+    number: str
+    comparator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One panel on one sample."""
+
+    number: str
+    panel: str
+    panel_words: str
+    specimen: str
+    """The register's word: venous, capillary, urine, cord."""
+    collected_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What a report says about one order."""
+
+    order: Order
+    status: str
+    """OBX-11: P, F or C."""
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the laboratory sends at one time."""
+
+    at: datetime
+    orders: tuple[OrderReport, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """All of one patient."""
+
+    person: Person
+    visits: tuple[Visit, ...]
+    reports: tuple[Report, ...]
+    """In order of time."""
+    confirmed: tuple[str, ...] = ()
+    """Conditions of the register that the child truly has, with the proof that the register wants."""
+    looks_like: str = ""
+    """For a look-alike: what could be mistaken, and why it must not be."""
