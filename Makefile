@@ -31,7 +31,7 @@ test: $(READY)  ## all tests that take seconds
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-long: $(READY)  ## the long forms: crash, order and canary tests at full size
-	@$(BIN)/python -m pytest -m long -s $(ARGS)
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long -s $(ARGS)
 
 check: $(READY)  ## format, lint, types, import contracts, sizes, mappings
 	@$(BIN)/ruff format --check .

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo
 
 import typer
 
 from adapter import cohort, config, mapping
-from adapter.errors import ExitCode, SetupError
+from adapter.errors import SetupError
 
 T = TypeVar("T")
 
@@ -34,8 +35,8 @@ def check(
     told = list(_mappings(folder, errors))
     if show and config_file:
         _show(config_file)
-    for file in [*(messages or []), *(more or [])]:
-        _conformance(file)
+    if messages:
+        errors += _report([*messages, *(more or [])], folder=folder, settings=settings)
     for error in errors:
         typer.echo(str(error), err=True)
     if errors:
@@ -91,13 +92,17 @@ def _show(config_file: Path) -> None:
         typer.echo(f"{each.setting} = {each.value}    ({each.at})")
 
 
-def _conformance(file: Path) -> None:
-    """Deviations from the standard are told and change no exit code: real feeds deviate."""
-    from adapter.hl7v2 import conformance  # hl7apy takes a second to load
+def _report(files: list[Path], *, folder: Path, settings: config.TrustSettings | None) -> list[SetupError]:
+    """The trust's vendor decides which overlay the sample is read with."""
+    from adapter.cli import check_messages  # hl7apy takes a second to load
 
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise SetupError(f"{file}: {error.strerror}", exit_code=ExitCode.FILES_FAILED) from error
-    for line in conformance.report(raw) or ["conforms"]:
-        typer.echo(f"{file}: {line}")
+    vendor = settings.vendor if settings else ""
+    overlay = vendor if vendor and (folder / "v2-to-fhir" / "vendors" / vendor).is_dir() else None
+    timezone = settings.site.timezone if settings else ZoneInfo("Europe/London")
+    errors: list[SetupError] = []
+    maps = _tried(lambda: mapping.load_v2_maps(folder, vendor=overlay), [])
+    for file in files:
+        lines = _tried(partial(check_messages.report, file, maps=maps, timezone=timezone), errors)
+        for line in lines or []:
+            typer.echo(line)
+    return errors
