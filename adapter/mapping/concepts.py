@@ -1,0 +1,255 @@
+"""What a laboratory test is: from its codes and names, and from what was sampled, to one analyte, or to none.
+
+Ruling R10: the specimen decides. A code may carry its specimen (LOINC, the UK bounded list) or a laboratory's table may
+state one for its panels; a name alone never does. Urine, CSF, gastric, stoma and cord samples give no blood result.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
+
+from adapter.csor.record import SpecimenType
+from adapter.datafile import Positioned, read_csv
+from adapter.errors import ExitCode, Finding, ProblemCode, SetupError
+from adapter.mapping.codelists import CodeLists
+from adapter.mapping.units import Units
+
+UNMAPPED = "unmapped"
+UNKNOWN = "unknown"
+
+Row = TypeVar("Row", bound=Positioned)
+
+Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+
+
+class Coding(NamedTuple):
+    """One coding as sent; hashable, so that decisions can be remembered by it."""
+
+    system: str | None
+    code: str | None
+    display: str | None
+
+
+class ConceptRow(Positioned):
+    """One line of a concept table: the code of one system (or of one sender) is this analyte."""
+
+    system: str = ""
+    sender: str = ""
+    """The `meta.source` of the results it holds for; empty for all."""
+    code: str
+    display: str = ""
+    analyte: str
+    unit: str = ""
+    """The unit of this test where the laboratory sends none."""
+    default_specimen: SpecimenType | Literal[""] = ""
+    """What the code itself means was sampled, or what the laboratory states for its blood science panels."""
+    valid_from: Day = ""
+    valid_to: Day = ""
+    """First and last day of collection it holds for."""
+    source: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{Path(self._file).name}:{self._line}"
+
+    def holds(self, *, sender: str, day: str) -> bool:
+        if self.sender and self.sender != sender:
+            return False
+        if not self.valid_from and not self.valid_to:
+            return True
+        return bool(day) and self.valid_from <= day <= (self.valid_to or "9999")
+
+
+class NameRow(Positioned):
+    """A name under which laboratories print an analyte. Gas names need their exact case: `PcO2` is not `pCO2`."""
+
+    name: str
+    analyte: str
+    match: Literal["exact", "any-case"]
+    source: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{Path(self._file).name}:{self._line}"
+
+
+class SpecimenRow(Positioned):
+    """A specimen code or name. System `name` means the text; an empty system a code sent without one."""
+
+    system: str = ""
+    code: str
+    specimen_type: SpecimenType
+    display: str = ""
+    source: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{Path(self._file).name}:{self._line}"
+
+
+class Specimen(NamedTuple):
+    """What was sampled, and where that was read."""
+
+    type: str
+    place: str = ""
+
+
+class Meaning(NamedTuple):
+    """What a test is."""
+
+    analyte: str
+    specimen: str
+    unit: str
+    """Stated by the table where none is sent."""
+    problem: ProblemCode | None
+    place: str
+    """The line that decided, for lineage; empty where none did."""
+    is_timeless: bool
+    """The same for every sender and day, so that it may be remembered."""
+
+
+class Concepts:
+    """All tables of mappings/concepts/."""
+
+    def __init__(self, tables: "Tables", *, codelists: CodeLists, units: Units) -> None:
+        self._codelists = codelists
+        self._allowed = {analyte: frozenset(units.table(analyte).specimens) for analyte in units.analytes}
+        self._codes: dict[tuple[str, str], list[ConceptRow]] = {}
+        for row in tables.concepts:
+            self._codes.setdefault(self._key(row.system, row.code), []).append(row)
+        self._exact = {row.name.strip(): row for row in tables.names}
+        self._any_case = {row.name.strip().casefold(): row for row in tables.names if row.match == "any-case"}
+        self._specimens = {self._specimen_key(row.system, row.code): row for row in tables.specimens}
+
+    def _key(self, system: str | None, code: str) -> tuple[str, str]:
+        normal = self._codelists.normal(system, code)
+        return (normal.system, normal.code) if normal is not None else (_plain(system), code.strip())
+
+    def _specimen_key(self, system: str | None, code: str) -> tuple[str, str]:
+        if system == "name":
+            return ("name", " ".join(code.split()).casefold())
+        return self._key(system, code)
+
+    def specimen(self, codings: Iterable[Coding], text: str | None) -> Specimen:
+        """The specimen type of coded values or of their names; `unknown` if no table knows any."""
+        codings = tuple(codings)
+        keys = [self._key(coding.system, coding.code) for coding in codings if coding.code]
+        names = [text, *(coding.display for coding in codings), *(c.code for c in codings if not c.system)]
+        keys += [self._specimen_key("name", name) for name in names if name]
+        found = [row for key in keys if (row := self._specimens.get(key)) is not None]
+        # "Blood" beside "venous blood" is the same sample told less precisely.
+        types: set[str] = {row.specimen_type for row in found}
+        if len(types) > 1:
+            types.discard("blood")
+        if len(types) != 1:
+            return Specimen(UNKNOWN)
+        (only,) = types
+        return Specimen(only, next(row.place for row in found if row.specimen_type == only))
+
+    def meaning(
+        self, codings: Iterable[Coding], *, text: str | None, specimen: Specimen | None, sender: str, day: str
+    ) -> Meaning:
+        """The analyte; `specimen` is None where none was named, and of type `unknown` where it is not understood."""
+        codings = tuple(codings)
+        rows = [row for coding in codings if coding.code for row in self._rows(coding)]
+        is_timeless = not any(row.sender or row.valid_from or row.valid_to for row in rows)
+        holding = [row for row in rows if row.holds(sender=sender, day=day)]
+        coded = {row.analyte for row in holding}
+        if len(coded) > 1:
+            return Meaning(UNMAPPED, _type(specimen), "", ProblemCode.AMBIGUOUS_VALUE, "", is_timeless)
+        if coded:
+            return self._by_code(holding, specimen, is_timeless)
+        named = self._named(codings, text)
+        if named is None:
+            return Meaning(UNMAPPED, _type(specimen), "", ProblemCode.UNKNOWN_CODE, "", is_timeless)
+        problem = self._objection(named.analyte, _type(specimen))
+        analyte = UNMAPPED if problem else named.analyte
+        return Meaning(analyte, _type(specimen), "", problem, named.place, is_timeless)
+
+    def _rows(self, coding: Coding) -> list[ConceptRow]:
+        key = self._key(coding.system, coding.code or "")
+        found = self._codes.get(key, [])
+        # A local code is a code without a system, or of the laboratory's own.
+        return found if key[0] in _NATIONAL or not key[0] else found + self._codes.get(("", key[1]), [])
+
+    def _by_code(self, rows: list[ConceptRow], specimen: Specimen | None, is_timeless: bool) -> Meaning:
+        row = next((each for each in rows if each.default_specimen), rows[0])
+        unit = next((each.unit for each in rows if each.unit), "")
+        sampled = specimen.type if specimen is not None else row.default_specimen or UNKNOWN
+        problem = self._objection(row.analyte, sampled)
+        return Meaning(UNMAPPED if problem else row.analyte, sampled, unit, problem, row.place, is_timeless)
+
+    def _named(self, codings: tuple[Coding, ...], text: str | None) -> NameRow | None:
+        """By display or text, never by a local code that happens to look like a name."""
+        found: set[str] = set()
+        row: NameRow | None = None
+        for name in [coding.display for coding in codings] + [text]:
+            each = self._exact.get(name.strip()) or self._any_case.get(name.strip().casefold()) if name else None
+            if each is not None:
+                found.add(each.analyte)
+                row = row or each
+        return row if len(found) == 1 else None
+
+    def _objection(self, analyte: str, specimen: str) -> ProblemCode | None:
+        if specimen == UNKNOWN:
+            return ProblemCode.UNKNOWN_SPECIMEN
+        return None if specimen in self._allowed[analyte] else ProblemCode.WRONG_SPECIMEN
+
+
+_NATIONAL = frozenset({"loinc", "snomed-ct", "icd-10", "opcs-4"})
+
+
+def _plain(system: str | None) -> str:
+    return (system or "").strip().removeprefix("urn:id:")
+
+
+def _type(specimen: Specimen | None) -> str:
+    return specimen.type if specimen is not None else UNKNOWN
+
+
+class Tables(NamedTuple):
+    """The files of the folder as read."""
+
+    concepts: tuple[ConceptRow, ...]
+    names: tuple[NameRow, ...]
+    specimens: tuple[SpecimenRow, ...]
+
+
+def load_concepts(folder: Path, *, codelists: CodeLists, units: Units, own: Sequence[Path] = ()) -> Concepts:
+    """Reads names.csv, specimens.csv and every other table as concepts; SetupError with all faults.
+
+    `own` are the tables of the trust's laboratories, of the same form.
+    """
+    findings: list[Finding] = []
+    names = _read(folder / "names.csv", NameRow, findings)
+    specimens = _read(folder / "specimens.csv", SpecimenRow, findings)
+    concepts: list[ConceptRow] = []
+    for path in [*sorted(folder.glob("*.csv")), *own]:
+        if path.name not in ("names.csv", "specimens.csv"):
+            concepts += _read(path, ConceptRow, findings)
+    findings += _faults(concepts, names, units)
+    if findings:
+        raise SetupError("the concept tables cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
+    return Concepts(Tables(tuple(concepts), tuple(names), tuple(specimens)), codelists=codelists, units=units)
+
+
+def _read(path: Path, model: type[Row], findings: list[Finding]) -> list[Row]:
+    try:
+        return read_csv(path, model)
+    except SetupError as error:
+        findings += error.findings or [Finding(file=str(path), line=0, column=0, text=str(error))]
+        return []
+
+
+def _faults(concepts: Iterable[ConceptRow], names: Iterable[NameRow], units: Units) -> Iterator[Finding]:
+    rows: list[ConceptRow | NameRow] = [*concepts, *names]
+    for row in rows:
+        if row.analyte not in units.analytes:
+            yield Finding(file=row._file, line=row._line, column=1, text=f'"{row.analyte}" has no unit table')
+    known: dict[str, str] = {}
+    for name in names:
+        key = name.name.casefold() if name.match == "any-case" else name.name
+        if known.setdefault(key, name.analyte) != name.analyte:
+            yield Finding(file=name._file, line=name._line, column=1, text=f'"{name.name}" names two analytes')

@@ -1,0 +1,244 @@
+"""Compiles a FHIR-to-CSOR mapping to one Python function per kind of row, at start-up.
+
+The source is written from names and constants that were validated before, never from text of a mapping as it stands:
+every string of a rule goes in as a bound constant.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from adapter.assertion import Resource
+from adapter.errors import Problem, ProblemCode
+from adapter.fhir.path import PathStep, parse_path
+from adapter.mapping.csor_conversions import Convert, Outcome, problem
+from adapter.mapping.csor_rules import ALL_VALUES, LABORATORY, As, Condition, CsorMap, FieldRule
+from adapter.mapping.laboratory import Laboratory
+from adapter.mapping.observation import referred
+
+_REMEMBERED = 20_000
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """A row as one resource gives it."""
+
+    fields: dict[str, Any]
+    """Every field of the kind, in the order of the record; what is not known is null."""
+    problems: tuple[Problem, ...] = ()
+
+
+Project = Callable[[Resource, Mapping[str, Resource]], Projection | None]
+
+
+class Ready(NamedTuple):
+    """A rule with its conversion; none where the laboratory decides."""
+
+    rule: FieldRule
+    convert: Convert | None
+
+
+def compile_map(csor_map: CsorMap, ready: Sequence[Ready], *, laboratory: Laboratory) -> Project:
+    """The function that makes this kind of row; None from it means that `include-if` said no."""
+    return _Writer(laboratory).function(csor_map, ready)
+
+
+def remembering(convert: Convert, memory: dict[str, Outcome]) -> Convert:
+    """The conversion, which remembers what it made of a text."""
+
+    def remember(value: Any) -> Outcome:
+        outcome = convert(value)
+        if type(value) is str:
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            memory[value] = outcome
+        return outcome
+
+    return remember
+
+
+def _remembering_lists(convert: Convert, memory: dict[Any, Outcome]) -> Convert:
+    """The same for conversions of lists, where the list is one text."""
+
+    def remember(values: Any) -> Outcome:
+        outcome = convert(values)
+        if len(values) == 1 and type(values[0]) is str:
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            memory[values[0]] = outcome
+        return outcome
+
+    return remember
+
+
+class _Writer:
+    """Collects source lines and the constants they use."""
+
+    def __init__(self, laboratory: Laboratory) -> None:
+        self._lines: list[str] = []
+        self._before: list[str] = []
+        self._constants: dict[str, Any] = {
+            "Decimal": Decimal,
+            "Projection": Projection,
+            "measure": laboratory.measure,
+            "referred": referred,
+        }
+
+    def function(self, csor_map: CsorMap, ready: Sequence[Ready]) -> Project:
+        for condition in csor_map.include_if:
+            self._condition(condition)
+        self._lines.append("problems = ()")
+        if any(each.convert is None for each in ready):
+            self._lines += ["measured = measure(resource, context)", "problems = measured[10]"]
+        values = {each.rule.name: self._field(number, each) for number, each in enumerate(ready)}
+        fields = ", ".join(f"{self._constant(name)}: {values.get(name, 'None')}" for name in csor_map.record_fields)
+        self._lines.append(f"return Projection({{{fields}}}, problems)")
+        body = "\n    ".join(["get = resource.get", *self._lines])
+        source = "\n".join([*self._before, f"def project(resource, context):\n    {body}"])
+        namespace = dict(self._constants)
+        exec(compile(source, f"<mapping {csor_map.record}>", "exec"), namespace)  # noqa: S102 - see the module's head
+        project: Project = namespace["project"]
+        return project
+
+    def _constant(self, value: Any) -> str:
+        name = f"k{len(self._constants)}"
+        self._constants[name] = value
+        return name
+
+    def _condition(self, condition: Condition) -> None:
+        wanted = self._constant(frozenset(condition.is_one_of or condition.is_none_of))
+        if "." not in condition.path and condition.is_one_of:
+            test = f"type(v) is not str or v not in {wanted}"
+            if condition.or_absent:
+                test = f"v is not None and ({test})"
+            self._lines += [f"v = get({self._constant(condition.path)})", f"if {test}: return None"]
+            return
+        values = self._path(condition.path, collect=True)
+        hit = f"any(type(v) is str and v in {wanted} for v in found)"
+        self._lines.append(f"found = {values}")
+        if condition.is_none_of:
+            self._lines.append(f"if found and {hit}: return None")
+        elif condition.or_absent:
+            self._lines.append(f"if found and not {hit}: return None")
+        else:
+            self._lines.append(f"if not {hit}: return None")
+
+    def _field(self, number: int, ready: Ready) -> str:
+        """Writes the lines of one field; the expression that holds its value afterwards."""
+        rule = ready.rule
+        value = f"f{number}"
+        if ready.convert is None:
+            value = f"measured[{LABORATORY.index(rule.as_)}]"
+        elif rule.as_ in ALL_VALUES:
+            self._all_values(value, ready)
+        else:
+            self._one_value(value, ready)
+        if rule.required:
+            missing = problem(ProblemCode.MISSING_REQUIRED, "required, and no source has it", at=rule.name)
+            self._lines.append(f"if {value} is None: problems += {self._constant(missing)}")
+        return value
+
+    def _all_values(self, value: str, ready: Ready) -> None:
+        paths = [self._path(path, collect=True) for path in ready.rule.path]
+        assert ready.convert is not None  # noqa: S101 - the caller has asked
+        memory: dict[Any, Outcome] = {}
+        convert = self._constant(_remembering_lists(ready.convert, memory))
+        self._lines += [
+            f"found = {' or '.join(paths)}",
+            f"{value} = None",
+            "if found:",
+            "    v = found[0] if len(found) == 1 else None",
+            f"    outcome = {self._constant(memory)}.get(v) if type(v) is str else None",
+            f"    if outcome is None: outcome = {convert}(found)",
+            f"    {value} = outcome[0]",
+            "    if outcome[1]: problems += outcome[1]",
+        ]
+
+    def _one_value(self, value: str, ready: Ready) -> None:
+        first, *others = (self._path(path, collect=False) for path in ready.rule.path)
+        self._lines.append(f"{value} = {first}")
+        self._lines += [f"if {value} is None: {value} = {other}" for other in others]
+        assert ready.convert is not None  # noqa: S101 - the caller has asked
+        memory: dict[str, Outcome] = {}
+        convert = self._constant(remembering(ready.convert, memory))
+        skip = f"if type({value}) is not Decimal and {value} is not None:" if ready.rule.as_ is As.NUMBER else ""
+        self._lines += [
+            skip or f"if {value} is not None:",
+            f"    outcome = {self._constant(memory)}.get({value}) if type({value}) is str else None",
+            f"    if outcome is None: outcome = {convert}({value})",
+            f"    {value} = outcome[0]",
+            "    if outcome[1]: problems += outcome[1]",
+        ]
+
+    def _path(self, text: str, *, collect: bool) -> str:
+        """An expression for the first value of a path, or for the list of all."""
+        reference, follows, rest = text.rpartition(">")
+        steps = parse_path(rest)
+        if not follows and len(steps) == 1 and steps[0].index is None and not steps[0].key:
+            got = f"(v := get({self._constant(steps[0].name)}))"
+            if collect:
+                return f"(v if type({got}) is list else () if v is None else (v,))"
+            return f"(v if type({got}) is not list else v[0] if v else None)"
+        if not follows:
+            name = self._getter(steps, collect=collect)
+            guard = f"{self._constant(steps[0].name)} in resource"
+            return f"({name}(resource) if {guard} else {'()' if collect else 'None'})"
+        name = self._getter(steps, collect=collect)
+        target = f"referred(get({self._constant(reference)}), resource, context)"
+        return f"{name}({target})"
+
+    def _getter(self, steps: Sequence[PathStep], *, collect: bool) -> str:
+        """Writes a function that walks a path in nested loops; its name."""
+        name = f"path{len(self._before)}_{len(self._constants)}"
+        lines = [f"def {name}(v0):", *(["    out = []"] if collect else self._straight(steps))]
+        indent = "    "
+        for depth, step in enumerate(steps):
+            value, item = f"w{depth}", f"v{depth + 1}"
+            lines += [
+                f"{indent}{value} = v{depth}.get({self._constant(step.name)}) if type(v{depth}) is dict else None",
+                f"{indent}for {_target(step, depth)} in {_items(step, value)}:",
+            ]
+            indent += "    "
+            lines.append(f"{indent}if {self._test(step, value, item, depth)}:")
+            indent += "    "
+        last = f"v{len(steps)}"
+        lines += [f"{indent}out.append({last})"] if collect else [f"{indent}return {last}"]
+        lines.append("    return out" if collect else "    return None")
+        self._before += lines
+        return name
+
+    def _straight(self, steps: Sequence[PathStep]) -> list[str]:
+        """The common case without loops: at every step one value, or a list of one."""
+        if any(step.index is not None or step.key for step in steps):
+            return []
+        lines = ["    v, ok = v0, True"]
+        for step in steps:
+            lines += [
+                "    if ok and type(v) is dict:",
+                f"        v = v.get({self._constant(step.name)})",
+                "        if v is None: return None",
+                "        if type(v) is list:",
+                "            if len(v) == 1: v = v[0]",
+                "            else: ok = False",
+                "    else: ok = False",
+            ]
+        return [*lines, "    if ok and v is not None: return v"]
+
+    def _test(self, step: PathStep, value: str, item: str, depth: int) -> str:
+        if step.index is not None:
+            return f"{item} is not None and i{depth} == {step.index}"
+        if step.key:
+            key, wanted = self._constant(step.key), self._constant(step.value)
+            single = f"type({value}) is not list"
+            return f"{item} is not None and ({single} or type({item}) is dict and {item}.get({key}) == {wanted})"
+        return f"{item} is not None"
+
+
+def _target(step: PathStep, depth: int) -> str:
+    return f"v{depth + 1}" if step.index is None else f"i{depth}, v{depth + 1}"
+
+
+def _items(step: PathStep, value: str) -> str:
+    items = f"({value} if type({value}) is list else ({value},))"
+    return items if step.index is None else f"enumerate({items})"

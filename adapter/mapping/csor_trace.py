@@ -1,0 +1,189 @@
+"""Where each field of a row came from: the FHIR paths that were read, the rule, and the steps in between.
+
+Off the hot path. It walks the same rules with the same conversions as the compiled functions; a test holds the two to
+the same values.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from adapter.assertion import Resource
+from adapter.fhir.path import Path
+from adapter.mapping.csor_compile import Ready
+from adapter.mapping.csor_conversions import NOTHING, Outcome, Step
+from adapter.mapping.csor_rules import ALL_VALUES, As, FieldRule
+from adapter.mapping.laboratory import Decision, Laboratory, Measured
+from adapter.mapping.observation import referred
+
+
+class FieldTrace(NamedTuple):
+    """The lineage of one field; the steps, applied in order to the value of the first source, give the field."""
+
+    sources: tuple[str, ...]
+    """FHIR paths to leaves (`code.coding[0].code`); of a referred resource after `specimen>`."""
+    rule: str
+    """`lab_result.yaml:12`."""
+    steps: tuple[Step, ...]
+
+
+def rule_place(rule: FieldRule) -> str:
+    """File and line of a rule, for people."""
+    return f"{rule._file.rpartition('/')[2]}:{rule._line}"
+
+
+def trace_field(ready: Ready, resource: Resource, context: Mapping[str, Resource]) -> FieldTrace:
+    """The lineage of a field that has a conversion of its own."""
+    rule, convert = ready
+    assert convert is not None  # noqa: S101 - the laboratory's fields go to trace_measured
+    located = first_located(rule.path, resource, context)
+    outcome: Outcome = NOTHING
+    if located and rule.as_ in ALL_VALUES:
+        outcome = convert([value for _, value in located])
+    elif located:
+        located = located[:1]
+        outcome = convert(located[0][1])
+    if outcome.value is None:
+        return FieldTrace((), rule_place(rule), ())
+    if outcome.used is not None:
+        place = located[outcome.used][0]
+        return FieldTrace((f"{place}.{outcome.leaf}" if outcome.leaf else place,), rule_place(rule), outcome.steps)
+    return FieldTrace(tuple(place for place, _ in located), rule_place(rule), outcome.steps)
+
+
+def first_located(paths: Sequence[str], resource: Resource, context: Mapping[str, Resource]) -> list[tuple[str, Any]]:
+    """The values of the first path that has any, each with its place."""
+    for text in paths:
+        reference, follows, rest = text.rpartition(">")
+        start = referred(resource.get(reference), resource, context) if follows else resource
+        found = Path(rest).located(start) if start is not None else []
+        if found:
+            return [(f"{reference}>{place}" if follows else place, value) for place, value in found]
+    return []
+
+
+def trace_measured(
+    rule: FieldRule, laboratory: Laboratory, resource: Resource, context: Mapping[str, Resource]
+) -> FieldTrace:
+    """The lineage of a field that the laboratory decides."""
+    measured = Measured(*laboratory.measure(resource, context))
+    decision = laboratory.decide(laboratory.sent(resource, context, resource.get("valueQuantity")), resource)
+    sources, steps = _Lineage(measured, decision, resource).of(rule.as_)
+    return FieldTrace(sources, rule_place(rule), steps) if steps else FieldTrace((), rule_place(rule), ())
+
+
+_Found = tuple[tuple[str, ...], tuple[Step, ...]]
+
+
+class _Lineage:
+    """Sources and steps of the fields of one value."""
+
+    def __init__(self, measured: Measured, decision: Decision, resource: Resource) -> None:
+        self._measured = measured
+        self._decision = decision
+        self._resource = resource
+        self._quantity = isinstance(resource.get("valueQuantity"), dict)
+
+    def of(self, conversion: As) -> _Found:
+        match conversion:
+            case As.ANALYTE:
+                return self._codings(), (self._looked_up(self._measured.analyte),)
+            case As.TEST_CODES:
+                count = len(self._measured.codes or ())
+                return self._codings(), (Step("collect", str(count), ""),) if count else ()
+            case As.SPECIMEN_TYPE:
+                return self._specimen()
+            case As.UNIT_ORIGINAL:
+                return self._unit_original()
+            case As.UNIT_CANONICAL:
+                return self._unit_canonical()
+            case _:
+                return self._value(conversion)
+
+    def _looked_up(self, result: str) -> Step:
+        meaning = self._decision.meaning
+        if meaning.problem is not None:
+            return Step("constant", meaning.problem.name, result)
+        return Step("look-up", meaning.place, result)
+
+    def _codings(self) -> tuple[str, ...]:
+        concept = self._resource.get("code")
+        found = Path("coding.code").located(concept) if isinstance(concept, dict) else []
+        return tuple(f"code.{place}" for place, _ in found) or ("code.text",)
+
+    def _specimen(self) -> _Found:
+        sampled = self._decision.sampled
+        result = self._measured.specimen
+        if sampled is not None and sampled.place:
+            return ("specimen>type",), (Step("look-up", sampled.place, result),)
+        if sampled is None and self._decision.meaning.place and result != "unknown":
+            return self._codings(), (Step("look-up", self._decision.meaning.place, result),)
+        return (), (Step("constant", "UNKNOWN_SPECIMEN", result),)
+
+    def _unit_original(self) -> _Found:
+        unit = self._decision.unit_original
+        if unit is None:
+            return (), ()
+        quantity = self._resource["valueQuantity"]
+        element = "unit" if quantity.get("unit") == unit else "code"
+        return (f"valueQuantity.{element}",), (Step("take", f"valueQuantity.{element}", unit),)
+
+    def _unit_canonical(self) -> _Found:
+        conversion = self._decision.conversion
+        if conversion is None or self._measured.unit is None:
+            return (), ()
+        sources, _ = self._unit_original()
+        return sources or self._codings(), (Step("look-up", conversion.place, conversion.canonical),)
+
+    def _value(self, conversion: As) -> _Found:
+        measured = self._measured
+        source = "valueQuantity.value" if self._quantity else self._other_path()
+        number = Step("number" if self._quantity else "after-comparator", "", _text(measured.value))
+        if conversion is As.VALUE_ORIGINAL:
+            return self._original(source)
+        if conversion is As.VALUE_COMPARATOR:
+            return self._comparator(source)
+        if measured.value is None:
+            return (), ()
+        if conversion is As.VALUE_NUMBER:
+            return (source,), (number,)
+        if measured.canonical is None:
+            return (), ()
+        steps = (number, self._converted())
+        if conversion is As.VALUE_CANONICAL:
+            return (source,), steps
+        rule = self._decision.conversion
+        limits = f"{rule.low}..{rule.high}" if rule is not None else ""
+        return (source,), (*steps, Step("plausible", limits, str(bool(measured.is_implausible)).lower()))
+
+    def _converted(self) -> Step:
+        rule = self._decision.conversion
+        result = _text(self._measured.canonical)
+        if rule is None or rule.factor is None:
+            return Step("ph", "", result)
+        return Step("multiply", str(rule.factor), result)
+
+    def _original(self, source: str) -> _Found:
+        original = self._measured.value_original
+        if original is None:
+            return (), ()
+        if self._quantity and self._measured.comparator:
+            steps = (Step("join", self._measured.comparator, original),)
+            return (source, "valueQuantity.comparator"), steps
+        return (source,), (Step("take", source, original),)
+
+    def _comparator(self, source: str) -> _Found:
+        comparator = self._measured.comparator
+        if comparator is None:
+            return (), ()
+        if self._quantity:
+            path = "valueQuantity.comparator"
+            return (path,), (Step("take", path, comparator),)
+        return (source,), (Step("comparator", "", comparator),)
+
+    def _other_path(self) -> str:
+        names = ("valueString", "valueInteger", "valueCodeableConcept")
+        return next((name for name in names if name in self._resource), "value")
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

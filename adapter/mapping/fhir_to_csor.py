@@ -1,0 +1,143 @@
+"""From canonical FHIR to rows of CSOR: loads the mappings of a folder and applies them to one resource at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+from adapter.assertion import Resource
+from adapter.csor.record import Analyte
+from adapter.datafile import load_model
+from adapter.errors import ExitCode, Finding, Problem, SetupError
+from adapter.mapping.codelists import CodeLists, load_codelists
+from adapter.mapping.concepts import UNMAPPED, load_concepts
+from adapter.mapping.csor_compile import Project, Projection, Ready, compile_map
+from adapter.mapping.csor_conversions import conversion
+from adapter.mapping.csor_rules import LABORATORY, CsorMap, FieldRule
+from adapter.mapping.csor_trace import FieldTrace, trace_field, trace_measured
+from adapter.mapping.laboratory import Laboratory
+from adapter.mapping.units import load_units
+
+UK = ZoneInfo("Europe/London")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedProjection:
+    """A row as one resource gives it, with the lineage of every field."""
+
+    fields: Mapping[str, object]
+    problems: tuple[Problem, ...]
+    lineage: Mapping[str, FieldTrace]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindMap:
+    """The mapping of one kind of row, ready for use."""
+
+    source: CsorMap
+    rules: tuple[Ready, ...]
+    project: Project
+
+
+class CsorMaps:
+    """The mapping set from FHIR to CSOR."""
+
+    def __init__(self, kinds: Mapping[str, KindMap], *, laboratory: Laboratory, codelists: CodeLists) -> None:
+        self.kinds = kinds
+        self.codelists = codelists
+        self._laboratory = laboratory
+        self._projects = {kind: each.project for kind, each in kinds.items()}
+
+    def project(self, kind: str, resource: Resource, *, context: Mapping[str, Resource]) -> Projection | None:
+        """The row of this kind that a resource gives; None where `include-if` says that it gives none."""
+        return self._projects[kind](resource, context)
+
+    def project_traced(
+        self, kind: str, resource: Resource, *, context: Mapping[str, Resource]
+    ) -> TracedProjection | None:
+        """The same row, and for each field that has a value where it came from."""
+        projection = self.project(kind, resource, context=context)
+        if projection is None:
+            return None
+        lineage = {
+            each.rule.name: self._trace(each, resource, context)
+            for each in self.kinds[kind].rules
+            if projection.fields[each.rule.name] is not None
+        }
+        return TracedProjection(fields=projection.fields, problems=projection.problems, lineage=lineage)
+
+    def _trace(self, ready: Ready, resource: Resource, context: Mapping[str, Resource]) -> FieldTrace:
+        if ready.convert is None:
+            return trace_measured(ready.rule, self._laboratory, resource, context)
+        return trace_field(ready, resource, context)
+
+
+def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Sequence[Path] = ()) -> CsorMaps:
+    """Reads code lists, units, concepts and every file of fhir-to-csor/; SetupError with all faults of a folder.
+
+    `timezone` is that of times sent without an offset; `own_concepts` are the tables of the trust's laboratories.
+    """
+    codelists = load_codelists(folder / "codelists")
+    units = load_units(folder / "units", analytes=set(get_args(Analyte)) - {UNMAPPED})
+    concepts = load_concepts(folder / "concepts", codelists=codelists, units=units, own=own_concepts)
+    laboratory = Laboratory(concepts=concepts, units=units, codelists=codelists)
+    kinds: dict[str, KindMap] = {}
+    for csor_map in _read(folder / "fhir-to-csor", codelists):
+        rules = tuple(_ready(rule, csor_map, codelists, timezone) for rule in csor_map.fields)
+        project = compile_map(csor_map, rules, laboratory=laboratory)
+        kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project)
+    return CsorMaps(kinds, laboratory=laboratory, codelists=codelists)
+
+
+def _ready(rule: FieldRule, csor_map: CsorMap, codelists: CodeLists, timezone: ZoneInfo) -> Ready:
+    if rule.as_ in LABORATORY:
+        return Ready(rule, None)
+    at = f"{csor_map.from_}.{rule.path[0]}"
+    return Ready(rule, conversion(rule, at=at, codelists=codelists, timezone=timezone))
+
+
+def _read(folder: Path, codelists: CodeLists) -> list[CsorMap]:
+    maps: list[CsorMap] = []
+    findings: list[Finding] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            maps.append(load_model(path, CsorMap, exit_code=ExitCode.MAPPING))
+        except SetupError as error:
+            findings += error.findings
+    for csor_map in maps:
+        findings += _faults(csor_map, codelists)
+    if not maps and not findings:
+        findings.append(Finding(file=str(folder), line=0, column=0, text="no mapping file is here"))
+    if findings:
+        raise SetupError("the mappings to CSOR cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
+    return maps
+
+
+def _faults(csor_map: CsorMap, codelists: CodeLists) -> Iterator[Finding]:
+    """What no model can see: names of fields, of code lists and of systems."""
+    seen: set[str] = set()
+    for rule in csor_map.fields:
+        if rule.name not in csor_map.record_fields:
+            yield _finding(rule, f'{csor_map.record} has no field "{rule.name}"', csor_map.record_fields)
+        if rule.name in seen:
+            yield _finding(rule, f'"{rule.name}" has a rule already')
+        seen.add(rule.name)
+        for name in rule.code_list:
+            if name not in codelists.names:
+                yield _finding(rule, f'there is no code list "{name}"', codelists.names)
+        for name in rule.prefer_system:
+            if codelists.system(name) is None:
+                yield _finding(rule, f'there is no code system "{name}"')
+        if rule.as_ in LABORATORY and csor_map.record != "lab_result":
+            yield _finding(rule, f"`as: {rule.as_}` is for laboratory results only")
+
+
+def _finding(rule: FieldRule, text: str, known: tuple[str, ...] = ()) -> Finding:
+    return Finding(
+        file=rule._file,
+        line=rule._line,
+        column=rule._column,
+        text=text,
+        hint=f"known here: {', '.join(known)}" if known else "",
+    )

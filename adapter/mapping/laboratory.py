@@ -1,0 +1,203 @@
+"""One laboratory value: analyte, number, comparator, canonical value, decided together from code, specimen and unit.
+
+The hot path. What code, unit and specimen decide is remembered by their texts; per value only the number is read.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from adapter.assertion import Resource
+from adapter.errors import Problem, ProblemCode
+from adapter.mapping.codelists import CodeLists
+from adapter.mapping.concepts import UNMAPPED, Coding, Concepts, Meaning, Specimen
+from adapter.mapping.csor_conversions import code_of, problem
+from adapter.mapping.observation import UNRESOLVED, codings_of, key_of, other_value, quantity_value, specimen_of
+from adapter.mapping.units import ConflictingUnits, Conversion, Units
+
+_LIMIT = 20_000
+"""Decisions remembered: far more than a laboratory has tests; beyond it all are forgotten."""
+
+_PROBLEM_TEXTS: Mapping[ProblemCode, tuple[str, str]] = {
+    ProblemCode.UNKNOWN_CODE: ("Observation.code", "the test is not known; add it to mappings/concepts"),
+    ProblemCode.AMBIGUOUS_VALUE: ("Observation.code", "its codes name different analytes; the value stays unmapped"),
+    ProblemCode.WRONG_SPECIMEN: ("Observation.specimen", "not from the blood of the child; the value stays unmapped"),
+    ProblemCode.UNKNOWN_SPECIMEN: (
+        "Observation.specimen",
+        "what was sampled is not known; state it in the message or in the table of the laboratory",
+    ),
+}
+
+
+class Measured(NamedTuple):
+    """What one Observation says, in the order of `csor_rules.LABORATORY`."""
+
+    analyte: str
+    codes: list[dict[str, Any]] | None
+    value: Decimal | None
+    comparator: str | None
+    value_original: str | None
+    unit_original: str | None
+    canonical: Decimal | None
+    unit: str | None
+    is_implausible: bool | None
+    specimen: str
+    problems: tuple[Problem, ...]
+
+
+class Sent(NamedTuple):
+    """The texts that decide what a value is: the key under which the decision is remembered."""
+
+    codings: tuple[Coding, ...]
+    text: str | None
+    unit: str | None
+    unit_code: str | None
+    specimen_codings: tuple[Coding, ...] | None
+    """None where no specimen is named."""
+    specimen_text: str | None
+
+
+class Decision(NamedTuple):
+    """All of a value but its number."""
+
+    codes: list[dict[str, Any]] | None
+    meaning: Meaning
+    sampled: Specimen | None
+    conversion: Conversion | None
+    unit_original: str | None
+    problems: tuple[Problem, ...]
+
+
+class Laboratory:
+    """The tables of analytes, specimens and units, with a memory of what they decided."""
+
+    def __init__(self, *, concepts: Concepts, units: Units, codelists: CodeLists) -> None:
+        self._concepts = concepts
+        self._units = units
+        self._codelists = codelists
+        self._memory: dict[tuple[Any, ...] | None, Decision] = {}
+
+    def measure(self, resource: Resource, context: Mapping[str, Resource]) -> tuple[Any, ...]:
+        """Everything the row needs of one Observation, as the values of `Measured` in a plain tuple."""
+        quantity = resource.get("valueQuantity")
+        try:
+            decision = self._memory.get(key_of(resource, context, quantity)) or self._decide(resource, context)
+        except TypeError:
+            # Something in the key is no text and cannot be looked up: not valid FHIR, but no reason to stop.
+            decision = self._decide(resource, context)
+        codes, meaning, _, conversion, unit_original, problems = decision
+        if type(quantity) is dict:
+            value, comparator, original = quantity_value(quantity)
+        else:
+            value, comparator, original = other_value(resource)
+        analyte, specimen = meaning[0], meaning[1]
+        if value is None and original is not None and analyte != UNMAPPED:
+            problems += _NO_NUMBER
+        if value is None or conversion is None:
+            none = None
+            return (analyte, codes, value, comparator, original, unit_original, none, none, none, specimen, problems)
+        canonical = value if conversion[1] == 1 else conversion.apply(value)
+        is_implausible = canonical is not None and not conversion[4] <= canonical <= conversion[5]
+        if is_implausible:
+            problems += _IMPLAUSIBLE
+        unit = conversion[3]
+        return (
+            analyte, codes, value, comparator, original, unit_original, canonical, unit, is_implausible, specimen,
+            problems,
+        )  # fmt: skip
+
+    def _decide(self, resource: Resource, context: Mapping[str, Resource]) -> Decision:
+        """From the tables; remembered unless sender or day of collection matter."""
+        quantity = resource.get("valueQuantity")
+        decision = self.decide(self.sent(resource, context, quantity), resource)
+        key = key_of(resource, context, quantity)
+        if decision.meaning.is_timeless and key is not None:
+            if len(self._memory) >= _LIMIT:
+                self._memory.clear()
+            try:
+                self._memory[key] = decision
+            except TypeError:
+                return decision
+        return decision
+
+    def sent(self, resource: Resource, context: Mapping[str, Resource], quantity: Any) -> Sent:
+        """The deciding texts of an Observation."""
+        concept = resource.get("code")
+        specimen = resource.get("specimen")
+        specimen_codings: tuple[Coding, ...] | None = None
+        specimen_text = None
+        if type(specimen) is dict:
+            specimen_codings, specimen_text = specimen_of(specimen, resource, context)
+        unit = unit_code = None
+        if type(quantity) is dict:
+            unit, unit_code = quantity.get("unit"), quantity.get("code")
+            if type(unit) is not str:
+                unit = None
+            if type(unit_code) is not str:
+                unit_code = None
+        if type(concept) is not dict:
+            return Sent((), None, unit, unit_code, specimen_codings, specimen_text)
+        text = concept.get("text")
+        return Sent(
+            codings_of(concept), text if type(text) is str else None, unit, unit_code, specimen_codings, specimen_text
+        )
+
+    def decide(self, sent: Sent, resource: Resource) -> Decision:
+        """All but the number, from the tables."""
+        sampled: Specimen | None = None
+        if sent.specimen_codings is not None and (sent.specimen_codings or sent.specimen_text):
+            sampled = self._concepts.specimen(sent.specimen_codings, sent.specimen_text)
+        meaning = self._concepts.meaning(
+            sent.codings, text=sent.text, specimen=sampled, sender=_sender(resource), day=_day(resource)
+        )
+        problems: tuple[Problem, ...] = ()
+        if sent.specimen_codings == UNRESOLVED:
+            problems += _UNRESOLVED_SPECIMEN
+        if meaning.problem is not None:
+            at, text = _PROBLEM_TEXTS[meaning.problem]
+            problems += problem(meaning.problem, text, at=at)
+        conversion, found = self._conversion(sent, meaning, resource)
+        return Decision(
+            codes=[code_of(coding._asdict(), self._codelists) for coding in sent.codings if coding.code] or None,
+            meaning=meaning,
+            sampled=sampled,
+            conversion=conversion,
+            unit_original=sent.unit or sent.unit_code,
+            problems=problems + found,
+        )
+
+    def _conversion(
+        self, sent: Sent, meaning: Meaning, resource: Resource
+    ) -> tuple[Conversion | None, tuple[Problem, ...]]:
+        has_number = "valueQuantity" in resource or other_value(resource)[0] is not None
+        if meaning.analyte == UNMAPPED or not has_number:
+            return None, ()
+        given = (sent.unit, sent.unit_code) if sent.unit or sent.unit_code else (meaning.unit,)
+        try:
+            found = self._units.conversion(meaning.analyte, *given)
+        except ConflictingUnits:
+            return None, problem(ProblemCode.UNKNOWN_UNIT, "text and code of the unit differ; not converted", at=_UNIT)
+        if found is None:
+            text = "no unit of this analyte; the value is kept as sent; add it to mappings/units"
+            return None, problem(ProblemCode.UNKNOWN_UNIT, text, at=_UNIT)
+        return found, ()
+
+
+_VALUE = "Observation.value"
+_UNIT = "Observation.valueQuantity.unit"
+_NO_NUMBER = problem(ProblemCode.NOT_A_NUMBER, "the value is not a number; it is kept as text", at=_VALUE)
+_IMPLAUSIBLE = problem(ProblemCode.IMPLAUSIBLE, "outside the plausible range; kept and flagged", at=_VALUE)
+_UNRESOLVED_SPECIMEN = problem(
+    ProblemCode.UNRESOLVED_REFERENCE, "the specimen is referred to but was not sent", at="Observation.specimen"
+)
+
+
+def _sender(resource: Resource) -> str:
+    meta = resource.get("meta")
+    source = meta.get("source") if isinstance(meta, dict) else None
+    return source if isinstance(source, str) else ""
+
+
+def _day(resource: Resource) -> str:
+    moment = resource.get("effectiveDateTime")
+    return moment[:10] if isinstance(moment, str) and len(moment) >= len("2026-01-01") else ""

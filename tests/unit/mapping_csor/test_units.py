@@ -1,0 +1,111 @@
+"""Units: the string decides; factors agree with an independent library; nothing is guessed."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from ucumvert import PintUcumRegistry
+
+from adapter.errors import SetupError
+from adapter.mapping.units import AcceptedUnit, ConflictingUnits, Plausible, Units, UnitTable, load_units
+from tests.unit.mapping_csor.builders import MAPPINGS
+
+UNITS = load_units(MAPPINGS / "units")
+# Molar mass in g/mol where a factor goes from mass to substance.
+MOLAR = {"lactate": "90.08", "creatinine": "113.12", "bilirubin_conjugated": "584.66", "haemoglobin": "16114"}
+SUBSTANCE = "mol"
+
+
+def every_accepted_unit() -> list[tuple[str, str, str, Decimal]]:
+    return [
+        (analyte, accepted.unit, UNITS.table(analyte).canonical, accepted.factor)
+        for analyte in UNITS.analytes
+        for accepted in UNITS.table(analyte).accept
+        if accepted.factor is not None
+    ]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Any:
+    return PintUcumRegistry()
+
+
+@pytest.mark.parametrize(("analyte", "unit", "canonical", "factor"), every_accepted_unit())
+def test_every_factor_agrees_with_ucum(analyte: str, unit: str, canonical: str, factor: Decimal, registry: Any) -> None:
+    if "[pH]" in unit:
+        assert factor == 1
+        return
+    source, target = registry.from_ucum(unit), registry.from_ucum(canonical)
+    if (SUBSTANCE in unit) != (SUBSTANCE in canonical):
+        mass = registry.from_ucum("g/mol") * float(MOLAR[analyte])
+        source = source / mass if SUBSTANCE in canonical else source * mass
+    assert source.to(target.units).magnitude / target.magnitude == pytest.approx(float(factor), rel=2e-3)
+
+
+@pytest.mark.parametrize("micro", ["u", "\u00b5", "\u03bc"])
+def test_each_way_to_write_micro_is_read(micro: str) -> None:
+    found = UNITS.conversion("creatinine", f"{micro}mol/L")
+    assert found is not None
+    assert found.factor == 1
+
+
+@pytest.mark.parametrize("written", ["10^9/L", "x10*9/L", "10*9/L", "E9/L", "K/uL", "x 10^9/L", "10^3/\u00b5L", "G/L"])
+def test_each_way_to_write_a_platelet_count_is_read(written: str) -> None:
+    assert UNITS.conversion("platelets", written) is not None
+
+
+def test_the_text_of_the_unit_decides_the_factor() -> None:
+    mass, substance = UNITS.conversion("creatinine", "mg/dL"), UNITS.conversion("creatinine", "umol/L")
+    assert mass is not None
+    assert substance is not None
+    assert mass.apply(Decimal("0.5")) == Decimal("44.210")
+    assert substance.apply(Decimal("44.2")) == Decimal("44.2")
+
+
+def test_molar_haemoglobin_becomes_mass() -> None:
+    molar = UNITS.conversion("haemoglobin", "mmol/L")
+    assert molar is not None
+    assert molar.apply(Decimal("10")) == Decimal("161.140")
+
+
+@pytest.mark.parametrize(("analyte", "unit"), [("crp", "IU/L"), ("crp", ""), ("ph", "nmol/L"), ("hydrogen_ion", "")])
+def test_an_unknown_unit_has_no_conversion(analyte: str, unit: str) -> None:
+    assert UNITS.conversion(analyte, unit) is None
+
+
+def test_a_ph_needs_no_unit() -> None:
+    assert UNITS.conversion("ph", None, None) is not None
+
+
+def test_text_and_code_of_a_unit_that_differ_are_a_conflict() -> None:
+    with pytest.raises(ConflictingUnits):
+        UNITS.conversion("creatinine", "umol/L", "mg/dL")
+    assert UNITS.conversion("creatinine", "\u00b5mol/L", "umol/L") is not None
+
+
+def test_hydrogen_ion_becomes_ph_only_where_a_table_says_so() -> None:
+    accept = (
+        AcceptedUnit(unit="[pH]", factor=Decimal(1)),
+        AcceptedUnit(unit="nmol/L", formula="ph-from-hydrogen-ion"),
+    )
+    table = UnitTable(
+        kind="unit-table",
+        analyte="ph",
+        means="For a test.",
+        canonical="[pH]",
+        plausible=Plausible(low=Decimal(6), high=Decimal(8)),
+        specimens=("blood",),
+        accept=accept,
+    )
+    found = Units([table], []).conversion("ph", "nmol/L")
+    assert found is not None
+    assert found.apply(Decimal("40")) == Decimal("7.398")
+    assert found.apply(Decimal("0")) is None
+
+
+def test_a_table_with_faults_is_refused_with_file_and_line(tmp_path: Any) -> None:
+    (tmp_path / "spellings.csv").write_text("written,unit,note\n", encoding="utf-8")
+    text = (MAPPINGS / "units" / "crp.yaml").read_text(encoding="utf-8")
+    (tmp_path / "crp.yaml").write_text(text.replace("factor: 10}", "factr: 10}"), encoding="utf-8")
+    with pytest.raises(SetupError, match=r'(?s)crp\.yaml:9.*unknown key "factr".*did you mean "factor"'):
+        load_units(tmp_path)
