@@ -1,5 +1,6 @@
 """WHAT MAY LEAVE: the gate before every delivery, and the form in which a row leaves. Pure; fails shut."""
 
+from adapter.disclosure.birth import Birth
 from adapter.disclosure.gate import (
     Allowed,
     Child,
@@ -14,7 +15,7 @@ from adapter.disclosure.gate import (
     Withheld,
     gate,
 )
-from adapter.disclosure.payload import Birth, disclose
+from adapter.disclosure.payload import disclose
 
 __all__ = [
     "Allowed",

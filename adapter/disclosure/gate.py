@@ -6,6 +6,8 @@ Fails shut: what is not known counts against sending. Sees no patient data, only
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
+from typing import assert_never
 
 
 class NumberClass(StrEnum):
@@ -48,7 +50,6 @@ class Reason(StrEnum):
     NO_LEGAL_BASIS = "no-legal-basis"
     NOT_LOOPBACK = "not-loopback"
     THROUGH_A_PROXY = "through-a-proxy"
-    FOLDER_WITHOUT_TEST_MODE = "folder-without-test-mode"
     OBJECTION = "objection"
     OBJECTION_UNKNOWN = "objection-unknown"
     NATION_NOT_CONFIGURED = "nation-not-configured"
@@ -111,4 +112,60 @@ class Withheld:
 
 def gate(child: Child, *, peer: Peer, settings: GateSettings | None, today: date) -> Allowed | Withheld:
     """Asked for each child and each delivery, just before the bytes are frozen."""
-    raise NotImplementedError
+    if settings is None:
+        return Withheld(Reason.NOT_CONFIGURED)
+    has_basis = settings.legal_basis is not None and settings.legal_basis.holds_on(today)
+    by_basis = _with_basis(child, settings=settings) if has_basis else _without_basis(child, peer=peer)
+    reason = _about_child(child, settings=settings) or by_basis
+    return Allowed() if reason is None else Withheld(reason)
+
+
+def _about_child(child: Child, *, settings: GateSettings) -> Reason | None:
+    """What holds with and without a legal basis."""
+    if child.objection is Objection.RAISED:
+        return Reason.OBJECTION
+    match child.number:
+        case NumberClass.NONE:
+            return Reason.NO_NUMBER
+        case NumberClass.TEST:
+            return None if settings.test_mode else Reason.TEST_NUMBER_OUTSIDE_TEST_MODE
+        case NumberClass.REAL:
+            return Reason.REAL_NUMBER_IN_TEST_MODE if settings.test_mode else None
+        case _:
+            assert_never(child.number)
+
+
+def _with_basis(child: Child, *, settings: GateSettings) -> Reason | None:
+    """Real numbers also need the checks of R24: objections, and the nation's own approval."""
+    if child.number is NumberClass.TEST:
+        return None
+    if child.objection is not Objection.CLEAR:
+        return Reason.OBJECTION_UNKNOWN
+    if child.nation is Nation.UNKNOWN or child.nation not in settings.nations:
+        return Reason.NATION_NOT_CONFIGURED
+    return None
+
+
+def _without_basis(child: Child, *, peer: Peer) -> Reason | None:
+    """Invented children may go to this very machine, directly; a folder only in test mode, which they imply."""
+    if child.number is not NumberClass.TEST:
+        return Reason.NO_LEGAL_BASIS
+    if peer.kind is PeerKind.FOLDER:
+        return None
+    if peer.proxied:
+        return Reason.THROUGH_A_PROXY
+    return None if _is_loopback(peer.addresses) else Reason.NOT_LOOPBACK
+
+
+def _is_loopback(addresses: tuple[str, ...]) -> bool:
+    """Every one of them, and at least one: a name that also leads elsewhere is elsewhere."""
+    return bool(addresses) and all(map(_is_loopback_address, addresses))
+
+
+def _is_loopback_address(text: str) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,70 @@
+"""Minutes and days from birth: the only form in which a time may leave (R21)."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Birth:
+    """When the child was born, as precisely as known."""
+
+    timezone: tzinfo
+    """The trust's: it decides on which calendar day an instant falls."""
+    instant: datetime | None = None
+    """Aware; None where only the day is known."""
+    day: date | None = None
+    month: str | None = None
+    """`2026-01`."""
+
+    @classmethod
+    def read(cls, text: str | None, *, timezone: tzinfo) -> "Birth":
+        """From a FHIR date or dateTime, as partial as it is."""
+        instant, day = _instant(text), _day(text, timezone=timezone)
+        has_month = day is not None or (text is not None and _is_month(text))
+        month = day.isoformat()[:7] if day else text if has_month else None
+        return cls(timezone=timezone, instant=instant, day=day, month=month)
+
+    def minutes_to(self, event: str) -> int | None:
+        """Whole minutes, by UTC: the clock change between birth and event counts for nothing."""
+        moment = _instant(event)
+        if moment is None or self.instant is None:
+            return None
+        return int((moment - self.instant).total_seconds() // _MINUTE_S)
+
+    def days_to(self, event: str) -> int | None:
+        """Calendar days, for where birth or event is known only to the day."""
+        day = _day(event, timezone=self.timezone)
+        return None if day is None or self.day is None else (day - self.day).days
+
+    def __repr__(self) -> str:
+        return "Birth(···)"
+
+
+def _instant(text: str | None) -> datetime | None:
+    """None for a date, and for a time without an offset: it cannot be placed in UTC."""
+    if text is None or "T" not in text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _day(text: str | None, *, timezone: tzinfo) -> date | None:
+    moment = _instant(text)
+    if moment is not None:
+        return moment.astimezone(timezone).date()
+    try:
+        return date.fromisoformat(text) if text and len(text) == len("2026-01-03") else None
+    except ValueError:
+        return None
+
+
+def _is_month(text: str) -> bool:
+    try:
+        return len(text) == len("2026-01") and bool(date.fromisoformat(f"{text}-01"))
+    except ValueError:
+        return False
