@@ -50,7 +50,7 @@ format: $(READY)  ## rewrite the code in the house format
 
 schema: $(READY)  ## write the published JSON Schemas again from the models
 	@$(BIN)/python -m adapter.csor.payload
-	@$(BIN)/python -m adapter.mapping.schema
+	@$(BIN)/python -m adapter.mapping.rules
 
 lock: $(READY)  ## resolve the dependencies anew and write the lock files
 	@$(COMPILE) --upgrade --extra postgres --extra dev --output-file requirements/dev.txt pyproject.toml
