@@ -73,7 +73,11 @@ def update(conn: Connection, rows: Sequence[PersonRow]) -> None:
 
 
 def delete(conn: Connection, person_ids: Sequence[int]) -> None:
-    """Delete persons left without identifiers, rows, deliveries and dirty marks; the database refuses otherwise."""
+    """Delete persons left without identifiers, rows, deliveries and dirty marks; refused otherwise."""
+    for table in ("csor_row", "dirty"):
+        left = select_in(conn, f"SELECT DISTINCT person_id FROM {table} WHERE person_id IN ({{}})", person_ids)
+        if (found := next(left, None)) is not None:
+            raise StateConflict(f"person {found[0]} cannot be deleted: {table} still refers to it")
     run_many(conn, "DELETE FROM person WHERE id = ?", [(number,) for number in person_ids])
 
 

@@ -25,10 +25,11 @@ def run(conn: Connection, statement: str, parameters: tuple[Any, ...] = ()) -> C
 
 
 def run_many(conn: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    """One statement for many rows in one call of the driver; the number of rows it changed. None for no rows."""
+    """One statement for many rows in one call of the driver; the number of rows it changed."""
     if not rows:
         return 0
-    return conn.exec_driver_sql(_for_dialect(statement, conn.dialect.name), list(rows)).rowcount
+    # SQLite's driver binds exact tuples faster than named ones, by more than it costs to make them.
+    return conn.exec_driver_sql(_for_dialect(statement, conn.dialect.name), list(map(tuple, rows))).rowcount
 
 
 def select_in(

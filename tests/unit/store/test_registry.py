@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from adapter.store import persons, registry
+from adapter.store import dirty, persons, registry, rows
 from adapter.store.database import Connection
 from adapter.store.faults import StateConflict
 from adapter.store.states import IdentifierState, PersonState
-from tests.unit.store.build import an_identifier, sixteen
+from tests.unit.store.build import a_row, an_identifier, sixteen
 
 
 def test_an_identifier_is_found_by_its_blind_and_by_the_nhs_number_under_it(conn: Connection) -> None:
@@ -44,6 +44,18 @@ def test_the_same_merge_event_is_stored_once(conn: Connection) -> None:
         (one, two, False),
     ]
     assert len(registry.merges_touching(conn, [two])) == 3
+
+
+def test_a_person_something_still_refers_to_is_not_deleted(conn: Connection) -> None:
+    owner, marked, named = persons.create(conn).id, persons.create(conn).id, an_identifier(conn).person_id
+    rows.upsert_many(conn, [a_row("a", owner)])
+    dirty.mark(conn, [(marked, 1)], at_us=1)
+    with pytest.raises(StateConflict, match=f"^person {owner} cannot be deleted: csor_row still refers to it$"):
+        persons.delete(conn, [owner])
+    with pytest.raises(StateConflict, match=f"^person {marked} cannot be deleted: dirty still refers to it$"):
+        persons.delete(conn, [marked])
+    with pytest.raises(IntegrityError), conn.begin_nested():
+        persons.delete(conn, [named])
 
 
 def test_a_person_is_written_and_read_whole(conn: Connection) -> None:

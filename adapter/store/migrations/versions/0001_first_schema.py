@@ -161,7 +161,6 @@ def _assertions() -> None:
         sa.Column("person_id", sa.BigInteger(), nullable=False),
         sa.Column("assertion_id", sa.BigInteger(), nullable=False),
         sa.Column("marked_us", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_dirty_person_id"),
         sa.PrimaryKeyConstraint("person_id", "assertion_id", name="pk_dirty"),
         sqlite_with_rowid=False,
     )
@@ -181,7 +180,6 @@ def _rows() -> None:
         sa.Column("changed_us", sa.BigInteger(), nullable=False),
         sa.Column("key_id", sa.LargeBinary(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_csor_row_person_id"),
         sa.PrimaryKeyConstraint("record_id", name="pk_csor_row"),
     )
     op.create_index("ix_csor_row_person", "csor_row", ["person_id", "kind"], unique=False)
