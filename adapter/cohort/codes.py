@@ -14,6 +14,7 @@ Normalise = Callable[[str, str], Code]
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 OPCS_4 = "https://fhir.hl7.org.uk/Id/opcs-4"
 SNOMED_CT = "http://snomed.info/sct"
+SYSTEM_NAMES = {ICD_10: "icd-10", OPCS_4: "opcs-4", SNOMED_CT: "snomed-ct"}
 
 
 def can_confirm(confidence: str, *, reviewed_by: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from adapter.cohort.evidence import Coded, Evidence, Standing, collect, read_all
 from adapter.cohort.moments import span
@@ -57,8 +58,9 @@ def judge(
 
 
 def _judge(condition: Condition, evidence: set[Evidence], *, sex: str | None) -> CaseState:
-    for rule in condition.rule.states:
-        if _holds(rule, evidence):
+    kinds = _Kinds.of(evidence)
+    for rule in condition.rule.states if evidence else ():
+        if _holds(rule, kinds, evidence):
             return _case(condition, rule, evidence, sex=sex)
     return CaseState(
         condition=condition.rule.name,
@@ -90,21 +92,43 @@ def _case(condition: Condition, rule: StateRule, evidence: set[Evidence], *, sex
     )
 
 
-def _holds(rule: StateRule, evidence: set[Evidence]) -> bool:
-    firm = {item.kind for item in evidence if item.standing is Standing.FIRM}
-    live = {item.kind for item in evidence if item.is_live}
-    refuted = {item.kind for item in evidence if item.standing is Standing.REFUTED}
-    withdrawn = {item.kind for item in evidence if item.standing is Standing.WITHDRAWN}
+class _Kinds(NamedTuple):
+    """Which kinds of evidence there are, by how far they go."""
+
+    firm: set[str]
+    live: set[str]
+    late: set[str]
+    refuted: set[str]
+    withdrawn: set[str]
+
+    @classmethod
+    def of(cls, evidence: Iterable[Evidence]) -> "_Kinds":
+        kinds = cls(set(), set(), set(), set(), set())
+        for item in evidence:
+            if item.is_live:
+                kinds.live.add(item.kind)
+            if item.is_late:
+                kinds.late.add(item.kind)
+            if item.standing is Standing.FIRM:
+                kinds.firm.add(item.kind)
+            elif item.standing is Standing.REFUTED:
+                kinds.refuted.add(item.kind)
+            elif item.standing is Standing.WITHDRAWN:
+                kinds.withdrawn.add(item.kind)
+        return kinds
+
+
+def _holds(rule: StateRule, kinds: _Kinds, evidence: set[Evidence]) -> bool:
     return (
-        firm.issuperset(rule.firm)
-        and live.issuperset(rule.live)
-        and live.isdisjoint(rule.none_live)
-        and refuted.issuperset(rule.refuted)
-        and (refuted | withdrawn).issuperset(rule.refuted_or_withdrawn)
-        and {item.kind for item in evidence if item.is_late}.issuperset(rule.late)
-        and _some(rule.any_firm, firm)
-        and _some(rule.any_live, live)
-        and (not rule.two_live_of or len(live.intersection(rule.two_live_of)) > 1)
+        kinds.firm.issuperset(rule.firm)
+        and kinds.live.issuperset(rule.live)
+        and kinds.live.isdisjoint(rule.none_live)
+        and kinds.late.issuperset(rule.late)
+        and kinds.refuted.issuperset(rule.refuted)
+        and all(name in kinds.refuted or name in kinds.withdrawn for name in rule.refuted_or_withdrawn)
+        and _some(rule.any_firm, kinds.firm)
+        and _some(rule.any_live, kinds.live)
+        and (not rule.two_live_of or len(kinds.live.intersection(rule.two_live_of)) > 1)
         and (not rule.in_order or bool(_following(rule, evidence)))
     )
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from adapter.assertion import Resource
-from adapter.cohort.codes import Code, Normalise
+from adapter.cohort.codes import SYSTEM_NAMES, Code, Normalise
 from adapter.cohort.moments import Age, age_at, earliest
 from adapter.cohort.rules import Condition, EvidenceRule
 
@@ -49,6 +49,11 @@ class Evidence:
     """A congenital code first seen beyond its age limit."""
     is_of_unknown_age: bool
     ref: str
+
+    @property
+    def system_name(self) -> str:
+        """The short name of the system, as the rows write it."""
+        return SYSTEM_NAMES.get(self.system, self.system)
 
     @property
     def is_live(self) -> bool:

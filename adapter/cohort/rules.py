@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -133,7 +134,7 @@ def load_rules(folder: Path, *, codelists: CodeRows, normalise: Normalise) -> Co
     if findings:
         raise SetupError("the cohort rules cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
     conditions = tuple(_condition(rule, codelists) for rule in file.conditions)
-    return CohortRules(conditions=conditions, normalise=normalise)
+    return CohortRules(conditions=conditions, normalise=lru_cache(maxsize=4096)(normalise))
 
 
 def load_triage(folder: Path, *, wards: Mapping[str, str], rules: CohortRules) -> TriageRules:

@@ -1,9 +1,9 @@
 """Minutes and days from birth: the only form in which a time may leave (R21)."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 
-_MINUTE_S = 60
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -28,10 +28,10 @@ class Birth:
 
     def minutes_to(self, event: str) -> int | None:
         """Whole minutes, by UTC: the clock change between birth and event counts for nothing."""
-        moment = _instant(event)
+        moment = _instant(event) if self.instant is not None else None
         if moment is None or self.instant is None:
             return None
-        return int((moment - self.instant).total_seconds() // _MINUTE_S)
+        return (moment - self.instant) // _MINUTE
 
     def days_to(self, event: str) -> int | None:
         """Calendar days, for where birth or event is known only to the day."""

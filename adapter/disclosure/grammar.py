@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from adapter.csor.payload import NUMERIC_TEXT
@@ -44,8 +45,10 @@ _CODES = {
 _NUMERIC_TEXT = re.compile(NUMERIC_TEXT)
 _MOST_DIGITS = 7
 """Before the point. Eight make a date, ten a national number: no result of a laboratory needs them."""
+_LIMIT = 10**_MOST_DIGITS
 
 
+@lru_cache(maxsize=4096)
 def is_code(system: str, code: str) -> bool:
     """Well formed in its system; a SNOMED CT identifier also by partition and check digit."""
     pattern = _CODES.get(system)
@@ -54,6 +57,7 @@ def is_code(system: str, code: str) -> bool:
     return system != "snomed-ct" or _is_concept_id(code)
 
 
+@lru_cache(maxsize=4096)
 def is_numeric_text(text: str) -> bool:
     """The numeric grammar, and no more digits than a result has."""
     return _NUMERIC_TEXT.fullmatch(text) is not None and len(text.lstrip("<>=-").partition(".")[0]) <= _MOST_DIGITS
@@ -61,9 +65,9 @@ def is_numeric_text(text: str) -> bool:
 
 def is_number(value: Any) -> bool:
     """A finite number with no more digits than a result has."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return False
-    return Decimal(value).is_finite() and bool(abs(value) < 10**_MOST_DIGITS)
+    if type(value) is Decimal:
+        return value.is_finite() and value.adjusted() < _MOST_DIGITS
+    return type(value) in (int, float) and -_LIMIT < value < _LIMIT
 
 
 # Verhoeff's dihedral check (J. Verhoeff 1969), as SNOMED CT identifiers use it (SNOMED CT TIG, 5.5).

@@ -1,11 +1,13 @@
 """What a row looks like outside the trust (payload B): by allow-list; a field that no rule lets out stays in.
 
 Times become minutes from birth (R21), so that no date and no clock time leaves but the month of birth, once.
+Of every field a writer is made once; it writes nothing where the value may not leave.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
-from typing import Any, Literal, NamedTuple, assert_never, get_args, get_origin
+from functools import cache
+from typing import Any, Literal, assert_never, get_args, get_origin
 
 from adapter.csor.payload import payload_names
 from adapter.csor.record import KINDS, Leaves, field_leaves
@@ -13,87 +15,100 @@ from adapter.disclosure.birth import Birth
 from adapter.disclosure.grammar import TEXT_SHAPES, is_code, is_number, is_numeric_text
 
 Fields = Mapping[str, Any]
-
-
-class _Exit(NamedTuple):
-    """How one field of a row leaves."""
-
-    field: str
-    names: tuple[str, ...]
-    """Under which names: one, or minutes and days."""
-    leave: Callable[[Any, Fields, Birth], tuple[Any, ...]]
-    """One value per name; None stays in."""
-
-
-def disclose(kind: str, fields: Fields, *, birth: Birth) -> dict[str, Any]:
-    """The fields of a row that may leave, in the form in which they may; what is withheld or unknown is absent."""
-    payload: dict[str, Any] = {}
-    for field, names, leave in _exits(kind):
-        value = fields.get(field)
-        if value is None:
-            continue
-        for name, left in zip(names, leave(value, fields, birth), strict=True):
-            if left is not None:
-                payload[name] = left
-    return payload
-
-
-@cache
-def _exits(kind: str) -> tuple[_Exit, ...]:
-    """An unknown kind of row is an error: it has no allow-list."""
-    annotations = {info.alias or name: info.annotation for name, info in KINDS[kind].model_fields.items()}
-    return tuple(
-        _Exit(field, payload_names(field, leaves), _way(kind, field, leaves, annotations[field]))
-        for field, leaves in field_leaves(kind).items()
-        if leaves is not Leaves.WITHHELD
-    )
-
-
-def _way(kind: str, field: str, leaves: Leaves, annotation: Any) -> Callable[[Any, Fields, Birth], tuple[Any, ...]]:
-    match leaves:
-        case Leaves.MINUTES_FROM_BIRTH:
-            return _from_birth
-        case Leaves.MONTH_ONCE:
-            return _month
-        case Leaves.NUMERIC_TEXT:
-            return _numeric_text
-        case Leaves.LISTED_CODE:
-            is_list = any(get_origin(member) is list for member in get_args(annotation))
-            return _codes if is_list else partial(_code, _SYSTEM_OF[f"{kind}.{field}"])
-        case Leaves.AS_IS:
-            return partial(_as_is, _check(f"{kind}.{field}", annotation))
-        case Leaves.WITHHELD:
-            raise ValueError(f"{kind}.{field} is withheld: it has no way out")
-        case _:
-            assert_never(leaves)
-
+Payload = dict[str, Any]
+_Writer = Callable[[Payload, Any, Fields, Birth], None]
+"""Writes the value of one field into the payload, in the form in which it may leave, or nothing."""
 
 _SYSTEM_OF = {"diagnosis.code": "code_system", "operation.procedure_code": "procedure_system"}
 """A code alone means nothing (R4): the field that names its system."""
 
-
-def _from_birth(value: Any, _: Fields, birth: Birth) -> tuple[int | None, int | None]:
-    """Never both: together they would tell the hour of birth."""
-    minutes = birth.minutes_to(str(value))
-    return minutes, None if minutes is not None else birth.days_to(str(value))
+_HIGHEST = {"infant.birth_order": 9}
+"""For every field of whole numbers that leaves as it is. A field that is not named here stays."""
 
 
-def _month(_: Any, __: Fields, birth: Birth) -> tuple[str | None]:
-    return (birth.month,)
+def disclose(kind: str, fields: Fields, *, birth: Birth) -> Payload:
+    """The fields of a row that may leave, in the form in which they may; what is withheld or unknown is absent."""
+    payload: Payload = {}
+    writers = _writers(kind)
+    for field, value in fields.items():
+        if value is not None and field in writers:
+            writers[field](payload, value, fields, birth)
+    return payload
 
 
-def _numeric_text(value: Any, _: Fields, __: Birth) -> tuple[str | None]:
-    return (value if isinstance(value, str) and is_numeric_text(value) else None,)
+@cache
+def _writers(kind: str) -> dict[str, _Writer]:
+    """By field. An unknown kind of row is an error: it has no allow-list."""
+    annotations = {info.alias or name: info.annotation for name, info in KINDS[kind].model_fields.items()}
+    return {
+        field: _writer(f"{kind}.{field}", leaves, payload_names(field, leaves), annotations[field])
+        for field, leaves in field_leaves(kind).items()
+        if leaves is not Leaves.WITHHELD
+    }
 
 
-def _code(system_field: str, value: Any, fields: Fields, _: Birth) -> tuple[str | None]:
+def _writer(path: str, leaves: Leaves, names: tuple[str, ...], annotation: Any) -> _Writer:
+    name = names[0]
+    match leaves:
+        case Leaves.MINUTES_FROM_BIRTH:
+            return _time(*names)
+        case Leaves.MONTH_ONCE:
+            return _month(name)
+        case Leaves.NUMERIC_TEXT:
+            return _checked(name, lambda value: type(value) is str and is_numeric_text(value))
+        case Leaves.LISTED_CODE:
+            is_list = any(get_origin(member) is list for member in get_args(annotation))
+            return _codes(name) if is_list else _code(name, _SYSTEM_OF[path])
+        case Leaves.AS_IS:
+            is_list = any(get_origin(member) is list for member in get_args(annotation))
+            is_allowed = _check(path, annotation)
+            return _checked_list(name, is_allowed) if is_list else _checked(name, is_allowed)
+        case Leaves.WITHHELD:
+            raise ValueError(f"{path} is withheld: it has no way out")
+        case _:
+            assert_never(leaves)
+
+
+def _time(minutes_name: str, days_name: str) -> _Writer:
+    """Minutes or days, never both: together they would tell the hour of birth."""
+
+    def write(payload: Payload, value: Any, _: Fields, birth: Birth) -> None:
+        minutes = birth.minutes_to(str(value))
+        if minutes is not None:
+            payload[minutes_name] = minutes
+            return
+        days = birth.days_to(str(value))
+        if days is not None:
+            payload[days_name] = days
+
+    return write
+
+
+def _month(name: str) -> _Writer:
+    def write(payload: Payload, _: Any, __: Fields, birth: Birth) -> None:
+        if birth.month is not None:
+            payload[name] = birth.month
+
+    return write
+
+
+def _code(name: str, system_field: str) -> _Writer:
     """Only a code that is among the listed ones of its row."""
-    wanted = {"system": fields.get(system_field), "code": value}
-    return (value if wanted in _listed(fields.get("codes")) else None,)
+
+    def write(payload: Payload, value: Any, fields: Fields, _: Birth) -> None:
+        if {"system": fields.get(system_field), "code": value} in _listed(fields.get("codes")):
+            payload[name] = value
+
+    return write
 
 
-def _codes(value: Any, _: Fields, __: Birth) -> tuple[list[dict[str, str]] | None]:
-    return (_listed(value) or None,)
+def _codes(name: str) -> _Writer:
+    def write(payload: Payload, value: Any, _: Fields, __: Birth) -> None:
+        listed = _listed(value)
+        if listed:
+            payload[name] = listed
+
+    return write
 
 
 def _listed(codes: Any) -> list[dict[str, str]]:
@@ -107,30 +122,40 @@ def _listed(codes: Any) -> list[dict[str, str]]:
     ]
 
 
-def _as_is(is_allowed: Callable[[Any], bool], value: Any, _: Fields, __: Birth) -> tuple[Any]:
-    if isinstance(value, list):
-        return ([item for item in value if is_allowed(item)],)
-    return (value if is_allowed(value) else None,)
+def _checked(name: str, is_allowed: Callable[[Any], bool]) -> _Writer:
+    def write(payload: Payload, value: Any, _: Fields, __: Birth) -> None:
+        if is_allowed(value):
+            payload[name] = value
+
+    return write
 
 
-def _check(name: str, annotation: Any) -> Callable[[Any], bool]:
+def _checked_list(name: str, is_allowed: Callable[[Any], bool]) -> _Writer:
+    def write(payload: Payload, value: Any, _: Fields, __: Birth) -> None:
+        if isinstance(value, list):
+            payload[name] = [item for item in value if is_allowed(item)]
+
+    return write
+
+
+def _check(path: str, annotation: Any) -> Callable[[Any], bool]:
     """From the type of the field: a closed choice, a truth value, a number, or text of a closed shape."""
     choices = frozenset(_choices(annotation))
     kinds = set(_leaf_types(annotation))
     if choices:
-        return partial(_is_one_of, choices)
+        return lambda value: type(value) is str and value in choices
     if kinds == {bool}:
-        return _is_bool
+        return lambda value: type(value) is bool
     if kinds == {int}:
-        return partial(_is_count_up_to, _HIGHEST.get(name, 0))
-    if str not in kinds:
-        return is_number
-    shape = TEXT_SHAPES.get(name)
-    return _nothing if shape is None else partial(_has_shape, shape)
+        highest = _HIGHEST.get(path, -1)
+        return lambda value: type(value) is int and 0 <= value <= highest
+    return _has_shape(TEXT_SHAPES.get(path)) if str in kinds else is_number
 
 
-_HIGHEST = {"infant.birth_order": 9}
-"""For every field of whole numbers that leaves as it is. A field that is not named here stays."""
+def _has_shape(shape: re.Pattern[str] | None) -> Callable[[Any], bool]:
+    if shape is None:
+        return lambda value: False
+    return lambda value: type(value) is str and shape.fullmatch(value) is not None
 
 
 def _leaf_types(annotation: Any) -> Iterable[Any]:
@@ -142,23 +167,3 @@ def _leaf_types(annotation: Any) -> Iterable[Any]:
 
 def _choices(annotation: Any) -> list[Any]:
     return [choice for leaf in _leaf_types(annotation) if get_origin(leaf) is Literal for choice in get_args(leaf)]
-
-
-def _is_one_of(choices: frozenset[Any], value: Any) -> bool:
-    return isinstance(value, str) and value in choices
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_count_up_to(highest: int, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
-
-
-def _has_shape(shape: Any, value: Any) -> bool:
-    return isinstance(value, str) and shape.fullmatch(value) is not None
-
-
-def _nothing(_: Any) -> bool:
-    return False
