@@ -133,9 +133,9 @@ class Message:
         self._segments: list[Segment] | None = None
         self._starts: list[int] | None = None
         self.problems: tuple[Problem, ...] = ()
-        first = _irregular(self.delimiters.field)(self.text)
-        if first is None and self.text[:3] == "MSH":
-            self.lines = self.text.rstrip(_ENDS).split("\r")
+        text = self.text
+        if text[:3] == "MSH" and "\n" not in text and _irregular(self.delimiters.field)(text) is None:
+            self.lines = text.rstrip(_ENDS).split("\r")
         else:
             spans = _spans(self.text, self.delimiters.field)
             self._starts = [span.start for span in spans]
@@ -237,8 +237,8 @@ class Message:
 
 @lru_cache(maxsize=64)
 def _irregular(separator: str) -> Callable[[str], re.Match[str] | None]:
-    """Finds what forbids a plain split at CR: a line feed, an empty line, a line that starts no segment."""
-    return re.compile(rf"\n|\r(?![A-Z][A-Z0-9]{{2}}[{re.escape(separator)}\r]|[\r\x1c\x1a\x00]*\Z)").search
+    """Finds what forbids a plain split at CR: an empty line, a line that starts no segment."""
+    return re.compile(rf"\r(?![A-Z][A-Z0-9]{{2}}[{re.escape(separator)}\r]|[\r\x1c\x1a\x00]*\Z)").search
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
 """HL7 v2 times (TS, DTM, DT) as ISO 8601 text with their own precision; local times get the zone's offset.
 
-A date stays a date. FHIR and ISO need minutes and seconds with an hour, so an hour or minute precise time is filled with
-zeros and its `precision` tells. The doubled October hour is read as the first of the two and marked; a time inside the
-missing March hour is read with the offset before the change and marked (HL7 v2.5.1 §2.A.22).
+A date stays a date. FHIR and ISO need minutes and seconds with an hour, so a time precise to the hour or minute is
+filled with zeros and its `precision` tells. The doubled October hour is read as the first of the two and marked; a time
+inside the missing March hour is read with the offset before the change and marked (HL7 v2.5.1 §2.A.22).
 """
 
 import re

@@ -1,0 +1,235 @@
+"""The compiled rules bound to one reader (delimiters, encoding, zone): fetchers that read a field once and remember it.
+
+Remembered values are shared between resources and messages, and bounded. A field with something wrong in it, or with
+`\"\"`, is never remembered, so that its fault is told each time.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from adapter.errors import Problem
+from adapter.mapping.compile import Compiled, CompiledBlock
+from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
+from adapter.mapping.rules import FieldRule, Item
+from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
+from adapter.mapping.v2_source import top_of
+
+REMEMBERED = 4096
+"""Values kept per rule; past this the rule starts afresh."""
+
+IN_RUNS = frozenset({"OBX"})
+LONGEST_REMEMBERED = 200
+"""Longer texts are reports, which do not come again."""
+
+_PARTS = re.compile(r"\b(?:part|plain)_\d+_\d+\b")
+
+NONE: list[str] = [""] * 100
+"""The fields of a segment that is not there."""
+
+Maker = Callable[[list[str], dict[str, Any], dict[str, Any]], dict[str, Any] | None]
+Many = Callable[..., int]
+KeyMaker = Callable[[list[str], dict[str, Any]], str]
+
+
+class Plan:
+    """One block, ready to run."""
+
+    __slots__ = (
+        "around",
+        "block",
+        "clock",
+        "compiled",
+        "is_named",
+        "item",
+        "key",
+        "make",
+        "many",
+        "place",
+        "rank",
+        "ranks",
+        "remembered",
+        "resource",
+    )
+
+    def __init__(self, compiled: CompiledBlock, names: dict[str, Any], reader: Reader) -> None:
+        """`remembered` holds whole resources by line, for blocks that read nothing but their segment."""
+        block = compiled.block
+        self.compiled = compiled
+        self.block = block
+        self.resource, self.place, self.item = block.resource, block.place, block.item
+        self.make: Maker = names[f"make_{compiled.number}"]
+        self.key: KeyMaker | None = names.get(f"key_{compiled.number}")
+        self.clock: KeyMaker | None = names.get(f"clock_{compiled.number}")
+        self.rank: KeyMaker | None = names.get(f"rank_{compiled.number}")
+        table = reader.tables[block.rank_table] if block.rank_table else {}
+        self.ranks = {code: int(entry.target) for code, entry in table.items()}
+        self.around: Callable[[dict[str, Any]], tuple[object, ...]] = names[f"around_{compiled.number}"]
+        self.many: Many | None = names.get(f"many_{compiled.number}")
+        self.is_named = block.item is Item.CONTEXT
+        self.remembered: dict[tuple[str, tuple[object, ...]], dict[str, Any]] | None = None
+
+
+class Made(NamedTuple):
+    """A resource made by one segment, with what the rules say of its key, clock and rank."""
+
+    plan: Plan
+    resource: dict[str, Any]
+    line: int
+    """Which line of the message made it."""
+    key: str
+    clock_us: int
+    rank: int
+    cleared: tuple[str, ...]
+    name: str
+    """`Specimen/1`: how others refer to it; empty where nothing does."""
+
+
+class Engine:
+    """Everything a run over a message needs, for one way of writing messages."""
+
+    def __init__(self, compiled: Compiled, reader: Reader, *, remembers: bool = True) -> None:
+        """`remembers=False` reads every field anew, as tracing must."""
+        self.reader = reader
+        self.remembers = remembers
+        self.faults: list[tuple[FieldRule, Fault]] = []
+        self.cleared: list[str] = []
+        names: dict[str, Any] = {**compiled.constants, "NONE": NONE, "NOTHING": {}, "Made": Made, "new": tuple.__new__}
+        names["plain"] = self._remembering(self.plain)
+        for name in set(_PARTS.findall(compiled.source)):
+            kind, component, subcomponent = name.split("_")
+            part = self._part(int(component), int(subcomponent))
+            names[name] = self._remembering(part if kind == "part" else self._plain_part(part))
+        for number, rule in enumerate(compiled.rules):
+            self._bind(names, number, rule)
+        exec(compiled.code, names)  # noqa: S102 - our own generated source, see adapter.mapping.compile
+        self.plans: dict[str, list[Plan]] = {}
+        self.runs: dict[str, Plan] = {}
+        """Segments that come in runs and make one resource each: one loop does a whole run."""
+        self.keys = [f"key {made.number}" for made in compiled.blocks if made.block.key]
+        """What a group keeps of natural keys, and must forget when it ends."""
+        self.widths = compiled.widths
+        for made in compiled.blocks:
+            plan = Plan(made, names, reader)
+            names[f"ranks_{made.number}"] = plan.ranks
+            if remembers and made.block.place == "new" and made.segment not in IN_RUNS:
+                plan.remembered = {}
+            self.plans.setdefault(made.segment, []).append(plan)
+        for segment, plans in self.plans.items():
+            if segment in IN_RUNS and len(plans) == 1 and plans[0].many and not plans[0].is_named:
+                self.runs[segment] = plans[0]
+
+    def _part(self, component: int, subcomponent: int) -> Callable[[str], str]:
+        """Takes a component of a field's first repetition, still escaped."""
+        reader = self.reader
+
+        def part(text: str) -> str:
+            pieces = reader.parts(reader.repetitions(text)[0])
+            piece = pieces[component - 1] if component <= len(pieces) else ""
+            if not subcomponent:
+                return piece
+            inner = reader.inner.parts(piece)
+            return inner[subcomponent - 1] if subcomponent <= len(inner) else ""
+
+        return part
+
+    def _plain_part(self, part: Callable[[str], str]) -> Callable[[str], str]:
+        return lambda text: self.plain(part(text))
+
+    def plain(self, piece: str) -> str:
+        """A part of a natural key: readable text, `|` replaced so that keys cannot be mixed up."""
+        return "|" + self.reader.text(piece).replace("|", "\\F\\")
+
+    def _remembering(self, read: Callable[[str], str]) -> Callable[[str], str]:
+        if not self.remembers:
+            return read
+        remembered: dict[str, str] = {}
+
+        def recall(text: str) -> str:
+            found = remembered.get(text)
+            if found is None:
+                if len(remembered) >= REMEMBERED:
+                    remembered.clear()
+                found = remembered[text] = read(text)
+            return found
+
+        return recall
+
+    def _bind(self, names: dict[str, Any], number: int, rule: FieldRule) -> None:
+        if rule.from_:
+            remembered: dict[Any, Json] = {}
+            names[f"c{number}"] = remembered.get
+            names[f"m{number}"] = self._fetcher(rule, remembered if self.remembers else None)
+        elif rule.refers_to:
+            names[f"x{number}"] = lambda reference: self.finish(rule, element(rule, reference))
+        else:
+            names[f"k{number}"] = self.finish(rule, element(rule, rule.constant))
+
+    def _fetcher(self, rule: FieldRule, remembered: dict[Any, Json] | None) -> Callable[..., Json]:
+        if rule.as_ is None:
+            raise AssertionError(rule)
+        convert = CONVERSIONS[rule.as_]
+        # A conversion of one component reads subcomponents inside it.
+        reader = self.reader.inner if "." in rule.from_[0] else self.reader
+        whole = rule.as_ in WHOLE_FIELD
+        is_single = whole and "[]" not in rule.to and not rule.with_
+        faults = self.reader.faults
+
+        def fetch(text: str, *using: str) -> Json | None:
+            if text == NULL:
+                self.cleared.append(top_of(rule.to).removesuffix("[]"))
+                return None
+            if is_single:
+                value = self.finish(rule, convert(reader, text, rule, *using))
+            else:
+                pieces = [text] if whole or reader is not self.reader else reader.repetitions(text)
+                values = [value for piece in pieces if (value := convert(reader, piece, rule, *using)) is not None]
+                value = self.finish(rule, _elements(rule, values))
+            if faults:
+                self.faults += [(rule, fault) for fault in faults]
+                faults.clear()
+            elif remembered is not None and value is not None and len(text) <= LONGEST_REMEMBERED:
+                if len(remembered) >= REMEMBERED:
+                    remembered.clear()
+                remembered[(text, *using) if using else text] = value
+            return value
+
+        return fetch
+
+    def finish(self, rule: FieldRule, value: Json | None) -> Json | None:
+        """Where tracing writes the rule on each leaf."""
+        return value
+
+
+def _elements(rule: FieldRule, values: list[Json]) -> Json | None:
+    """The values as what is put at the top of the target: a list of elements, or one value."""
+    if not values:
+        return None
+    if "[]" not in rule.to:
+        return element(rule, values[0])
+    return [item for value in (values if rule.each else values[:1]) for item in element(rule, value)]
+
+
+def element(rule: FieldRule, value: Json) -> Json:
+    """`value` under the names that follow the list in the target, with the fixed elements beside it."""
+    head = top_of(rule.to)
+    tail = [name for name in rule.to[len(head) :].split(".") if name]
+    for depth, name in enumerate(reversed(tail)):
+        is_last_holder = depth == len(tail) - 1
+        value = {name.removesuffix("[]"): [value] if name.endswith("[]") else value}
+        if is_last_holder:
+            value = {**rule.with_, **value}
+    if not tail and rule.with_:
+        value = {**value, **rule.with_}
+    return [value] if head.endswith("[]") else value
+
+
+def located(faults: list[tuple[FieldRule, Fault]], segment: str, number: int) -> list[Problem]:
+    """The faults of one segment as problems with their place."""
+    problems = []
+    for rule, fault in faults:
+        path = next((path for path in rule.from_ if path.startswith(segment)), rule.from_[0])
+        name, _, rest = path.partition("-")
+        at = f"{name}[{number if name == segment else 1}]-{rest}"
+        problems.append(Problem(code=fault.code, text=fault.text, at=at))
+    return problems

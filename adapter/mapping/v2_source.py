@@ -1,0 +1,312 @@
+"""Writes the Python source for one block of mapping rules: picking fields, testing conditions, putting values in place.
+
+For each block: `make` (the resource of one segment), `around` (all it is made of beside its own segment), `key`,
+`clock`, `rank`, and `many` (a loop over a run of such segments, with all that cannot change taken out of it).
+"""
+
+from collections.abc import Iterable, Iterator
+
+from adapter.mapping.rules import Block, Condition, FieldRule, KeyPart, place
+
+
+def paths_of(block: Block) -> Iterator[str]:
+    """Every v2 position that the block reads."""
+    yield from made_of(block)
+    yield from block.clock
+    yield from filter(None, [block.rank])
+    yield from _key_paths(block)
+
+
+def made_of(block: Block) -> Iterator[str]:
+    """The positions the resource itself is made of."""
+    yield from block.needs
+    for condition in _conditions(block):
+        yield from filter(None, [condition.field])
+    for rule in block.fields:
+        yield from rule.from_
+        yield from rule.using
+
+
+def _conditions(block: Block) -> Iterator[Condition]:
+    yield from block.when
+    for rule in block.fields:
+        yield from rule.when
+
+
+def _key_paths(block: Block) -> Iterator[str]:
+    for part in block.key:
+        yield from part.from_
+        yield from filter(None, [part.unless_valued])
+
+
+def top_of(target: str) -> str:
+    """The part of a target up to its first list: what lies behind belongs to the list's element."""
+    head, mark, _ = target.partition("[]")
+    return head + mark
+
+
+class BlockSource:
+    """The source of one block's functions. `constants` takes the sets that conditions test against."""
+
+    def __init__(
+        self, segment: str, block: Block, *, number: int, first_rule: int, constants: dict[str, object]
+    ) -> None:
+        """Functions are called `make_NUMBER` and so on; rule fetchers count from `first_rule`."""
+        self.segment = segment
+        self.block = block
+        self.number = number
+        self.first_rule = first_rule
+        self.constants = constants
+        self.targets = {rule.to for rule in block.fields}
+
+    def lines(self, width: int) -> Iterator[str]:
+        """All functions of the block; `width` is how many fields its segment is padded to."""
+        yield from self._make()
+        yield from self._around()
+        yield from self._key()
+        yield from self._pick("clock", self.block.clock)
+        yield from self._pick("rank", (self.block.rank,) if self.block.rank else ())
+        if self.block.place == "new":
+            yield from self._many(width)
+
+    def _make(self) -> Iterator[str]:
+        yield f"def make_{self.number}(f, g, r):"
+        yield from self._others(made_of(self.block), indent=4)
+        for test in self._entry():
+            yield f"    if not ({test}): return None"
+        for index, rule in enumerate(self.block.fields):
+            yield from _indented(4, self._rule(index, rule))
+        yield from ("    return r", "")
+
+    def _entry(self) -> Iterator[str]:
+        if self.block.needs:
+            yield self._first(self.block.needs)
+        if self.block.when:
+            yield self._test(self.block.when)
+
+    def _rule(self, index: int, rule: FieldRule) -> Iterator[str]:
+        number = self.first_rule + index
+        guard = self._guard(index, rule)
+        yield from self._value(number, rule, guard)
+        if rule.from_ or rule.refers_to:
+            yield "if v is not None:"
+            yield from _indented(4, self._put(index, rule))
+        else:
+            yield f"if {guard}:" if guard else "if True:"
+            yield f"    v = k{number}"
+            yield from _indented(4, self._put(index, rule))
+
+    def _value(self, number: int, rule: FieldRule, guard: str) -> Iterator[str]:
+        """Reads v; None where there is nothing."""
+        condition = f" and {guard}" if guard else ""
+        if rule.refers_to:
+            yield f"v = g.get({'>' + rule.refers_to!r})" + (f" if {guard} else None" if guard else "")
+            if "[]" in rule.to or rule.with_:
+                yield f"if v is not None: v = x{number}(v)"
+        elif rule.from_:
+            more = "".join(f", {self._field(path)}" for path in rule.using)
+            key = f"(t{more})" if more else "t"
+            yield f"t = {self._first(rule.from_)}"
+            yield f"v = (c{number}({key}) or m{number}(t{more})) if t{condition} else None"
+
+    def _guard(self, index: int, rule: FieldRule) -> str:
+        tests = [self._test(rule.when)] if rule.when else []
+        head = top_of(rule.to)
+        if not head.endswith("[]") and not self._is_first(index, rule):
+            tests.append(_absent(head))
+        return " and ".join(tests)
+
+    def _is_first(self, index: int, rule: FieldRule) -> bool:
+        return self.block.place == "new" and all(before.to != rule.to for before in self.block.fields[:index])
+
+    def _put(self, index: int, rule: FieldRule) -> Iterator[str]:
+        head = top_of(rule.to)
+        names = head.removesuffix("[]").split(".")
+        shares = self.block.place != "new" or any(
+            ".".join(names[:depth]) in self.targets for depth in range(1, len(names))
+        )
+        is_only = self._is_first(index, rule) and all(
+            top_of(other.to) != head for at, other in enumerate(self.block.fields) if at < index
+        )
+        return _assignment(head, shares=shares, is_only=is_only)
+
+    def _around(self) -> Iterator[str]:
+        """With the line itself, this decides what the line is made into."""
+        found = {self._field(path) for path in made_of(self.block) if place(path).segment != self.segment}
+        for condition in _conditions(self.block):
+            found |= {"g['event']"} if condition.event or condition.event_is_not else set()
+            found |= {"g['message']"} if condition.message else set()
+            found |= {"g['follows']"} if condition.follows else set()
+        found |= {f"str(g.get({'>' + rule.refers_to!r}))" for rule in self.block.fields if rule.refers_to}
+        yield f"def around_{self.number}(g):"
+        yield from self._others(made_of(self.block), indent=4)
+        yield from (f"    return ({', '.join(sorted(found))}{',' if found else ''})", "")
+
+    def _key(self) -> Iterator[str]:
+        """The natural key. What it takes from other segments is put together once and kept in the group."""
+        if not self.block.key:
+            return
+        before, own, after = self._key_parts()
+        yield f"def around_key_{self.number}(g):"
+        yield f"    k = g.get('key {self.number}')"
+        yield "    if k is None:"
+        yield from self._others(_key_paths(self.block), indent=8)
+        sums = ", ".join(" + ".join(["''", *parts]) for parts in (before, after))
+        yield f"        k = g['key {self.number}'] = ({sums})"
+        yield from ("    return k", "")
+        yield f"def key_{self.number}(f, g):"
+        yield from self._others(_key_paths(self.block), indent=4)
+        yield f"    k0, k1 = around_key_{self.number}(g)"
+        yield from (f"    return {' + '.join(['k0', *own, 'k1'])}", "")
+
+    def _key_parts(self) -> tuple[list[str], list[str], list[str]]:
+        """Source for what comes before the first part of this segment, those up to its last, and what comes after."""
+        owns = [index for index, part in enumerate(self.block.key) if self._is_own(part)]
+        first, last = (owns[0], owns[-1] + 1) if owns else (0, 0)
+        parts = [self._key_part(part) for part in self.block.key]
+        return parts[:first], parts[first:last], parts[last:]
+
+    def _is_own(self, part: KeyPart) -> bool:
+        paths = (*part.from_, *filter(None, [part.unless_valued]))
+        return any(place(path).segment == self.segment for path in paths)
+
+    def _key_part(self, part: KeyPart) -> str:
+        if part.constant is not None:
+            return repr(part.constant)
+        only = part.from_[0] if len(part.from_) == 1 else ""
+        if only and place(only).component:
+            value = self._field(only).replace("part_", "plain_", 1)
+        else:
+            value = f"plain({self._first(part.from_)})"
+        return f"('' if {self._field(part.unless_valued)} else {value})" if part.unless_valued else value
+
+    def _pick(self, name: str, paths: tuple[str, ...]) -> Iterator[str]:
+        """A function that gives the raw text of the first of these that is present."""
+        if paths:
+            yield f"def {name}_{self.number}(f, g):"
+            yield from self._others(paths, indent=4)
+            yield from (f"    return {self._first(paths)}", "")
+
+    def _many(self, width: int) -> Iterator[str]:
+        """A run of segments of this name from line i on; gives the line after it."""
+        number, block = self.number, self.block
+        yield f"def many_{number}(w, p, lines, i, sep):"
+        yield "    g, made, cleared, faults = w.group, w.made, w.engine.cleared, w.engine.faults"
+        yield from self._others(paths_of(block), indent=4)
+        if block.key:
+            yield f"    k0, k1 = around_key_{number}(g)"
+        is_shared_clock = bool(block.clock) and all(place(path).segment != self.segment for path in block.clock)
+        if is_shared_clock:
+            yield "    clock = w.clock(p, NONE)"
+        for index, rule in enumerate(block.fields):
+            if self._is_steady(rule):
+                yield from _indented(4, self._value(self.first_rule + index, rule, ""))
+                yield f"    h{index} = v"
+        yield f"    end, f = len(lines), g.get({self.segment!r}, NONE)"
+        yield "    while i < end:"
+        yield "        line = lines[i]"
+        yield f"        if not line.startswith({self.segment!r}): break"
+        yield "        f = line.split(sep)"
+        yield f"        if len(f) < {width}: f += NONE[:{width} - len(f)]"
+        for test in self._entry():
+            yield f"        if not ({test}):"
+            yield "            i += 1"
+            yield "            continue"
+        yield f"        r = {{'resourceType': {block.resource!r}}}"
+        for index, rule in enumerate(block.fields):
+            if self._is_steady(rule):
+                yield from _indented(8, self._steady(index, rule))
+            else:
+                yield from _indented(8, self._rule(index, rule))
+        yield from self._entry_made(is_shared_clock)
+        yield "        if faults: w.tell(lines, i)"
+        yield "        i += 1"
+        yield f"    g[{self.segment!r}] = f"
+        yield from ("    return i", "")
+
+    def _entry_made(self, is_shared_clock: bool) -> Iterator[str]:
+        key = " + ".join(["k0", *self._key_parts()[1], "k1"]) if self.block.key else "''"
+        clock = "clock" if is_shared_clock else "w.clock(p, f)"
+        rank = f"ranks_{self.number}.get({self._field(self.block.rank)}, 0)" if self.block.rank else "0"
+        yield "        gone = w.take_cleared() if cleared else ()"
+        yield f"        made.append(new(Made, (p, r, i, {key}, {clock}, {rank}, gone, '')))"
+
+    def _is_steady(self, rule: FieldRule) -> bool:
+        """Whether the value is the same for every segment of a run, and nothing in the run decides about it."""
+        paths = (*rule.from_, *rule.using)
+        return not rule.when and rule.constant is None and all(place(path).segment != self.segment for path in paths)
+
+    def _steady(self, index: int, rule: FieldRule) -> Iterator[str]:
+        guard = self._guard(index, rule)
+        yield f"if h{index} is not None" + (f" and {guard}:" if guard else ":")
+        yield f"    v = h{index}"
+        yield from _indented(4, self._put(index, rule))
+
+    def _others(self, paths: Iterable[str], *, indent: int) -> Iterator[str]:
+        """The fields of the other segments these paths name, as locals."""
+        for name in sorted({place(path).segment for path in paths} - {self.segment}):
+            yield f"{' ' * indent}{name} = g.get({name!r}, NONE)"
+
+    def _first(self, paths: Iterable[str]) -> str:
+        return " or ".join(self._field(path) for path in paths)
+
+    def _field(self, path: str) -> str:
+        at = place(path)
+        text = f"{'f' if at.segment == self.segment else at.segment}[{at.field}]"
+        return f"part_{at.component}_{at.subcomponent}({text})" if at.component else text
+
+    def _test(self, conditions: Iterable[Condition]) -> str:
+        return " and ".join(self._condition(condition) for condition in conditions)
+
+    def _condition(self, condition: Condition) -> str:
+        for name, words in (("event", condition.event), ("follows", condition.follows), ("message", condition.message)):
+            if words is not None:
+                return f"g[{name!r}] in {self._constant(words)}"
+        if condition.event_is_not is not None:
+            return f"g['event'] not in {self._constant(condition.event_is_not)}"
+        text = self._field(condition.field or "")
+        if condition.valued is not None:
+            return f"({text})" if condition.valued else f"not {text}"
+        inside = "in" if condition.is_one_of is not None else "not in"
+        return f"{text} {inside} {self._constant(condition.is_one_of or condition.is_none_of or ())}"
+
+    def _constant(self, words: Iterable[str]) -> str:
+        name = f"K{len(self.constants)}"
+        self.constants[name] = frozenset(words)
+        return name
+
+
+def _absent(head: str) -> str:
+    if head == "value[x]":
+        return "not any(n.startswith('value') for n in r)"
+    *parents, last = head.split(".")
+    holder = "r"
+    for name in parents:
+        holder = f"{holder}.get({name!r}, NOTHING)"
+    return f"{last!r} not in {holder}"
+
+
+def _assignment(head: str, *, shares: bool, is_only: bool) -> Iterator[str]:
+    """Assignment of v. Parents are made fresh, or copied where another resource may hold them too."""
+    if head == "value[x]":
+        yield "r.update(v)"
+        return
+    *parents, last = head.removesuffix("[]").split(".")
+    holder = "r"
+    for name in parents:
+        if shares:
+            yield f"d = {holder}[{name!r}] = {{**{holder}.get({name!r}, NOTHING)}}"
+        else:
+            yield f"d = {holder}.get({name!r})"
+            yield f"if d is None: d = {holder}[{name!r}] = {{}}"
+        holder = "d"
+    if head.endswith("[]") and not is_only:
+        yield f"d = {holder}"
+        yield f"d[{last!r}] = d[{last!r}] + v if {last!r} in d else v"
+    else:
+        yield f"{holder}[{last!r}] = v"
+
+
+def _indented(spaces: int, lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield " " * spaces + line

@@ -1,0 +1,179 @@
+"""HL7 v2 messages into canonical FHIR R4: the state a message asserts, or everything it holds as a Bundle.
+
+`state` is the hot path: compiled rules, remembered fields, no interpretation. Nothing here decides who the patient is.
+"""
+
+import hashlib
+import uuid
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapter.assertion import Form, Item, ItemKind, Resource
+from adapter.errors import Problem, ProblemCode
+from adapter.hl7v2.message import Message
+from adapter.mapping.compile import Compiled, compile_blocks
+from adapter.mapping.load import V2Source, load_source
+from adapter.mapping.rules import Block
+from adapter.mapping.rules import Item as Role
+from adapter.mapping.v2_engine import Engine, Made
+from adapter.mapping.v2_reader import Reader
+from adapter.mapping.v2_walk import Walk
+from adapter.statement import Statement
+
+STATE_TYPES = frozenset({"Patient", "Encounter", "Condition", "Procedure", "Observation", "Specimen", "RelatedPerson"})
+"""What a statement is made of."""
+
+CANCELS = frozenset({"A11", "A13"})
+CANCEL_RANK = 10
+PERSON_EVENTS = frozenset({"A28", "A31", "A40"})
+"""They speak of the person; no visit is made or changed by them."""
+TRIAGE_ENCOUNTER = "triage-encounter"
+_ENGINES = 32
+_OBSERVATION, _PATCH = ItemKind.OBSERVATION, Form.PATCH
+_BUNDLE_NAMES = uuid.UUID("6f1c0f53-2c55-5d0b-9c38-6a1f0d2b7a11")
+
+
+class V2Maps:
+    """A compiled mapping set. Engines are made per way of writing (delimiters, encoding, zone) when first met."""
+
+    def __init__(self, source: V2Source, *, wanted: frozenset[str] | None) -> None:
+        """`wanted` limits to these resource types, and leaves out references to types that are not there."""
+        self.source = source
+        self.compiled: Compiled = compile_blocks(
+            (segment, file, _limited(block, wanted))
+            for segment, file, block in source.blocks
+            if wanted is None or block.resource in wanted
+        )
+        self._engines: dict[tuple[Any, ...], Engine] = {}
+
+    def engine(self, message: Message, zone: ZoneInfo) -> Engine:
+        """The engine for this message's way of writing."""
+        key = (message.delimiters, message.encoding, zone)
+        found = self._engines.get(key)
+        if found is None:
+            if len(self._engines) >= _ENGINES:
+                self._engines.clear()
+            tables = self.source.tables
+            reader = Reader(message.delimiters, encoding=message.encoding, zone=zone, tables=tables)
+            found = self._engines[key] = Engine(self.compiled, reader)
+        return found
+
+
+def _limited(block: Block, wanted: frozenset[str] | None) -> Block:
+    if wanted is None:
+        return block
+    kept = tuple(rule for rule in block.fields if rule.refers_to in (None, "Specimen"))
+    return block.model_copy(update={"fields": kept})
+
+
+def load_v2_maps(folder: Path, *, vendor: str | None = None, wanted: frozenset[str] | None = None) -> V2Maps:
+    """The mapping files of `folder` (`mappings`), a vendor's overlay over them; SetupError with every fault."""
+    return V2Maps(load_source(folder, vendor=vendor), wanted=wanted)
+
+
+def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> Statement:
+    """What the message asserts about its patient."""
+    header = message.lines[0].split(message.delimiters.field, 9)
+    kind, event = _kind(message, header[8] if len(header) > 8 else "")
+    walk = Walk(maps.engine(message, timezone), kind=kind, zone=timezone)
+    walk.run(message.lines, message.delimiters.field)
+    return assemble(walk, message=message, kind=kind, event=event)
+
+
+def _kind(message: Message, written: str) -> tuple[str, str]:
+    code, _, rest = written.partition(message.delimiters.component)
+    event = rest.partition(message.delimiters.component)[0]
+    return (f"{code}^{event}", event) if event else (message.type, message.event)
+
+
+def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statement:
+    """The resources of a walk as items under their natural keys."""
+    statement = Statement(patient=None, event=event, kind=kind, problems=[*message.problems, *walk.problems])
+    lists: dict[Role, list[Made]] = {}
+    visit = ""
+    items = statement.items
+    for made in walk.made:
+        role = made.plan.item
+        if role is Role.OBSERVATION:
+            observed = Item(
+                _OBSERVATION, made.key, made.clock_us, made.rank, event, _PATCH, [made.resource], made.cleared
+            )
+            items.append(observed)
+        elif role is Role.ENCOUNTER:
+            visit = made.key if made.key.partition("|")[2] else ""
+            _place_visit(statement, made, visit)
+        elif role in (Role.CONDITIONS, Role.PROCEDURES):
+            lists.setdefault(role, []).append(made)
+        elif role is not None:
+            _place_person(statement, made, event)
+    for kind_of_list, list_of in lists.items():
+        items.append(_list_item(list_of, ItemKind(kind_of_list), visit or "person", event))
+    statement.clock_us = statement.clock_us or max((made.clock_us for made in walk.made), default=0)
+    if not statement.clock_us:
+        text = "no readable source time; ordered before all"
+        statement.problems.append(Problem(code=ProblemCode.BAD_TIME, text=text, at="MSH[1]-7"))
+    return statement
+
+
+def _place_person(statement: Statement, made: Made, event: str) -> None:
+    role = made.plan.item
+    if role is Role.PATIENT:
+        statement.patient = made.resource
+        statement.clock_us = made.clock_us
+        statement.items.append(_item(made, ItemKind.PATIENT, "patient", event, 0))
+    elif role is Role.RELATED:
+        statement.related.append(made.resource)
+    elif role is Role.PRIOR:
+        statement.prior.append(made.resource)
+    else:
+        statement.context[made.name] = made.resource
+
+
+def _item(made: Made, kind: ItemKind, key: str, event: str, rank: int) -> Item:
+    return Item(kind, key, made.clock_us, rank, event, Form.PATCH, [made.resource], made.cleared)
+
+
+def _place_visit(statement: Statement, made: Made, visit: str) -> None:
+    """An ADT message states a visit; PV1 of a person event or a result only tells where the patient is."""
+    is_adt = statement.kind.startswith("ADT^") and statement.event not in PERSON_EVENTS
+    if is_adt and visit:
+        rank = CANCEL_RANK if statement.event in CANCELS else 0
+        statement.items.append(_item(made, ItemKind.ENCOUNTER, visit, statement.event, rank))
+        return
+    statement.context[TRIAGE_ENCOUNTER] = made.resource
+    if is_adt:
+        text = "PV1-19 is missing: the visit cannot be told from others"
+        statement.problems.append(Problem(code=ProblemCode.NO_VISIT_NUMBER, text=text, at="PV1[1]-19"))
+
+
+def _list_item(made: list[Made], kind: ItemKind, key: str, event: str) -> Item:
+    """The whole list of one message; an entry without a code is an emptied list, not an entry."""
+    resources = [entry.resource for entry in made if "code" in entry.resource]
+    return Item(kind, key, max(entry.clock_us for entry in made), 0, event, Form.PATCH, resources)
+
+
+def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> Resource:
+    """Every mapped resource of the message as a Bundle of type collection; ids follow from the bytes alone."""
+    digest = hashlib.sha256(message.raw).hexdigest()
+
+    def refer(name: str) -> str:
+        return f"urn:uuid:{uuid.uuid5(_BUNDLE_NAMES, digest + name)}"
+
+    walk = Walk(maps.engine(message, timezone), kind=message.type, zone=timezone, refer=refer)
+    walk.run(message.lines, message.delimiters.field)
+    report: Made | None = None
+    results: dict[int, list[Resource]] = {}
+    for made in walk.made:
+        if made.plan.resource == "DiagnosticReport":
+            report = made
+        elif made.plan.resource == "Observation" and report:
+            results.setdefault(report.line, []).append({"reference": refer(made.name)})
+    entries = []
+    for made in walk.made:
+        resource = made.resource
+        if made.plan.resource == "DiagnosticReport" and made.line in results:
+            resource = {**resource, "result": results[made.line]}
+        full_url = refer(made.name)
+        entries.append({"fullUrl": full_url, "resource": {**resource, "id": full_url.removeprefix("urn:uuid:")}})
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
