@@ -17,7 +17,7 @@ from adapter.mapping.csor_conversions import conversion
 from adapter.mapping.csor_rules import LABORATORY, CsorMap, FieldRule
 from adapter.mapping.csor_trace import FieldTrace, trace_field, trace_measured
 from adapter.mapping.laboratory import Laboratory
-from adapter.mapping.units import load_units
+from adapter.mapping.units import Units, load_units
 
 UK = ZoneInfo("Europe/London")
 
@@ -43,9 +43,12 @@ class KindMap:
 class CsorMaps:
     """The mapping set from FHIR to CSOR."""
 
-    def __init__(self, kinds: Mapping[str, KindMap], *, laboratory: Laboratory, codelists: CodeLists) -> None:
+    def __init__(
+        self, kinds: Mapping[str, KindMap], *, laboratory: Laboratory, codelists: CodeLists, units: Units
+    ) -> None:
         self.kinds = kinds
         self.codelists = codelists
+        self.units = units
         self._laboratory = laboratory
         self._projects = {kind: each.project for kind, each in kinds.items()}
 
@@ -87,7 +90,7 @@ def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Seque
         rules = tuple(_ready(rule, csor_map, codelists, timezone) for rule in csor_map.fields)
         project = compile_map(csor_map, rules, laboratory=laboratory)
         kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project)
-    return CsorMaps(kinds, laboratory=laboratory, codelists=codelists)
+    return CsorMaps(kinds, laboratory=laboratory, codelists=codelists, units=units)
 
 
 def _ready(rule: FieldRule, csor_map: CsorMap, codelists: CodeLists, timezone: ZoneInfo) -> Ready:
