@@ -212,18 +212,18 @@ class _Writer:
         """The common case without loops: at every step one value, or a list of one."""
         if any(step.index is not None or step.key for step in steps):
             return []
-        lines = ["    v, ok = v0, True"]
-        for step in steps:
+        # Leaves the loop, which runs once, where the value has another form.
+        lines = ["    v = v0", "    while type(v) is dict:"]
+        for number, step in enumerate(steps):
+            lines += ["        if type(v) is not dict: break"] if number else []
             lines += [
-                "    if ok and type(v) is dict:",
                 f"        v = v.get({self._constant(step.name)})",
                 "        if v is None: return None",
                 "        if type(v) is list:",
-                "            if len(v) == 1: v = v[0]",
-                "            else: ok = False",
-                "    else: ok = False",
+                "            if len(v) != 1: break",
+                "            v = v[0]",
             ]
-        return [*lines, "    if ok and v is not None: return v"]
+        return [*lines, "        if v is None: break", "        return v"]
 
     def _test(self, step: PathStep, value: str, item: str, depth: int) -> str:
         if step.index is not None:

@@ -224,9 +224,15 @@ class Coded:
                 row = self._row(name, coding)
                 if row is not None:
                     return Outcome(row.code, (), (Step("look-up", row.place, row.code),), index, "code")
-        if not any(isinstance(coding, dict) and coding.get("code") for coding in codings):
+        if not any(self._is_of_the_lists(coding) for coding in codings):
             return NOTHING
         return Outcome(None, problem(ProblemCode.UNKNOWN_CODE, "not on the code list", at=self._at))
+
+    def _is_of_the_lists(self, coding: Any) -> bool:
+        """Whether a coding claims to be of the lists' systems; others mean something else and are passed over."""
+        system = _text(coding, "system")
+        claimed = self._also.union(*self._own_systems.values())
+        return _text(coding, "code") is not None and (system is None or system in claimed)
 
     def _row(self, name: str, coding: Any) -> Any:
         code, system = _text(coding, "code"), _text(coding, "system")
