@@ -3,7 +3,7 @@
 Every patient fact is in a `sealed` column; identifiers, control ids and hashes are keyed. Ids are integers, hashes and
 key ids 16 bytes, times integers in microseconds since 1970 UTC, flags 0 or 1 (the same in both databases' drivers).
 `sealed` stands last, so that SQLite reads the small columns without following overflow pages. `dirty` and `csor_row`
-have no foreign key to `person`, because checking it costs a third of an insert; `persons.delete` checks the other way round.
+have no foreign key to `person`: the check costs a third of an insert, and `persons.delete` looks instead.
 """
 
 from sqlalchemy import (

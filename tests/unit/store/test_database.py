@@ -173,3 +173,16 @@ def test_the_migrations_run_from_wherever_the_package_is_installed(tmp_path: Pat
         shutil.copy(ROOT / "adapter" / name, site / "adapter" / name)
     subprocess.run([sys.executable, "-c", _OPEN, site], check=True, cwd=tmp_path)
     assert (site / "work.db").exists()
+
+
+def test_every_table_and_column_stands_in_the_page_on_data_at_rest() -> None:
+    page = (ROOT / "docs" / "data-at-rest.md").read_text()
+    missing = [name for name in METADATA.tables if name not in page]
+    missing += [
+        f"{table.name}.{column.name}"
+        for table in METADATA.tables.values()
+        if table.name not in ("dirty", "cursor", "counter", "attempt", "folder_file", "audit", "meta", "pending_key")
+        for column in table.columns
+        if f"`{column.name}`" not in page
+    ]
+    assert missing == []
