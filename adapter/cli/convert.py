@@ -1,0 +1,134 @@
+"""`csor-adapter convert`: files to FHIR Bundles or CSOR rows, offline; nothing is stored.
+
+A file that cannot be converted gets one line on stderr, the others are still done.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from adapter import config, mapping
+from adapter.assertion import Resource
+from adapter.cli.convert_rows import Rows
+from adapter.errors import ExitCode, MessageError, SetupError
+from adapter.fhir import bundle, validate
+from adapter.fhir.resource import encode
+from adapter.hl7v2 import Message, batch
+
+_LONDON = ZoneInfo("Europe/London")
+_FHIR_SUFFIXES = frozenset({".json", ".ndjson"})
+
+
+class Target(StrEnum):
+    FHIR = "fhir"
+    CSOR = "csor"
+
+
+def convert(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="HL7 v2 or FHIR JSON.")],
+    to: Annotated[Target, typer.Option("--to", help="A FHIR Bundle, or CSOR rows grouped by kind.")] = Target.FHIR,
+    vendor: Annotated[str | None, typer.Option("--vendor", help="Read v2 as this vendor's feeds are read.")] = None,
+    check: Annotated[bool, typer.Option("--validate", help="Also hold every resource to FHIR R4B.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for <stem>.json; without it, stdout.")] = None,
+) -> None:
+    """Convert files, nothing stored. Rows are made as if each patient were a confirmed child."""
+    converter = Converter(vendor=vendor, to=to, is_checked=check)
+    if to is Target.CSOR:
+        typer.echo("convert: every patient is taken for a confirmed child; hold and disclosure are skipped", err=True)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    taken: set[str] = set()
+    for file in files:
+        reason = _clash(file, taken) if out is not None else ""
+        reason = reason or _one(converter, file, out)
+        if reason:
+            failed += 1
+            typer.echo(f"{file}: {reason}", err=True)
+    if failed:
+        typer.echo(f"convert: {len(files) - failed} of {len(files)} files converted", err=True)
+        raise typer.Exit(ExitCode.FILES_FAILED)
+
+
+def _clash(file: Path, taken: set[str]) -> str:
+    if file.stem in taken:
+        return f"another file of this run already became {file.stem}.json"
+    taken.add(file.stem)
+    return ""
+
+
+def _one(converter: "Converter", file: Path, out: Path | None) -> str:
+    """Convert one file; why it could not be done, or empty text."""
+    try:
+        made = converter.convert(file)
+        if out is None:
+            sys.stdout.write(made.decode() + "\n")
+        else:
+            (out / f"{file.stem}.json").write_bytes(made + b"\n")
+    except MessageError as error:
+        return error.problem.text
+    except OSError as error:
+        return error.strerror or "cannot be read or written"
+    except Exception as error:  # noqa: BLE001 - one of the three places that may: the other files must go on
+        # Only the kind of error: its text may quote the file.
+        return f"internal error ({type(error).__name__})"
+    return ""
+
+
+class Converter:
+    """The mappings, loaded once for all files."""
+
+    def __init__(self, *, vendor: str | None, to: Target, is_checked: bool) -> None:
+        """SetupError where the mappings or the vendor's name are wrong."""
+        folder = config.packaged("mappings")
+        wanted = mapping.STATE_TYPES if to is Target.CSOR else None
+        self.maps = mapping.load_v2_maps(folder, vendor=_overlay(folder, vendor), wanted=wanted)
+        self.rows = Rows.load(folder, maps=self.maps, timezone=_LONDON) if to is Target.CSOR else None
+        self.is_checked = is_checked
+
+    def convert(self, file: Path) -> bytes:
+        """The file's Bundle or rows as JSON."""
+        raw = file.read_bytes()
+        is_fhir = file.suffix.lower() in _FHIR_SUFFIXES or raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+        if self.rows is not None:
+            return encode(self.rows.of_fhir(raw) if is_fhir else self.rows.of_messages(_messages(raw)))
+        resources = list(_resources(raw) if is_fhir else self._mapped(_messages(raw)))
+        if self.is_checked:
+            _tell_verdict(file, (entry["resource"] for entry in resources))
+        return encode({"resourceType": "Bundle", "type": "collection", "entry": resources})
+
+    def _mapped(self, messages: Iterable[Message]) -> Iterator[Resource]:
+        for message in messages:
+            yield from mapping.to_bundle(message, self.maps, timezone=_LONDON)["entry"]
+
+
+def _overlay(folder: Path, vendor: str | None) -> str | None:
+    """A vendor that is known but deviates in no v2 mapping has no overlay."""
+    if vendor is None or (folder / "v2-to-fhir" / "vendors" / vendor).is_dir():
+        return vendor
+    known = sorted(path.stem for path in config.packaged("config/vendors").glob("*.yaml"))
+    if vendor in known:
+        return None
+    text = f"there is no vendor {vendor}; known: {', '.join(known)}"
+    raise SetupError(text, exit_code=ExitCode.CONFIG)
+
+
+def _messages(raw: bytes) -> list[Message]:
+    """A file holds one message, or several, or a batch. Without any MSH the file itself is the unreadable message."""
+    return [Message.parse(message) for message in batch.split(raw).messages or (raw,)]
+
+
+def _resources(raw: bytes) -> Iterator[Resource]:
+    parts, _problems = bundle.split(raw)
+    return ({"resource": part.resource} for part in parts)
+
+
+def _tell_verdict(file: Path, resources: Iterable[Resource]) -> None:
+    for number, resource in enumerate(resources):
+        for problem in validate(resource, at=f"/entry/{number}/resource"):
+            typer.echo(f"{file}: {problem.code} {problem.text} at {problem.at}", err=True)

@@ -1,0 +1,141 @@
+"""CSOR rows straight from files, for `convert --to csor`: the same translation and the same projection as the service.
+
+Each patient of a file is taken for a confirmed child. Ids are made with a published key: they link nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from adapter import cohort, fhir, identity, mapping
+from adapter.assertion import Assertion, ItemKind, Resource, SourceIdentifier
+from adapter.chart import live
+from adapter.errors import Problem
+from adapter.hl7v2 import Message
+from adapter.identity.patients import birth_of
+from adapter.settle.projection import Draft, History, RowState, Source, history, scoped_key, spells_and_lists
+from adapter.settle.settler import case_fields
+from adapter.statement import Statement
+
+CONVERT_KEY = b"csor-adapter convert: this key is published, its ids protect nobody"
+
+_FEED = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """All that turns statements into rows."""
+
+    maps: mapping.V2Maps
+    csor: mapping.CsorMaps
+    rules: cohort.CohortRules
+    timezone: ZoneInfo
+
+    @classmethod
+    def load(cls, folder: Path, *, maps: mapping.V2Maps, timezone: ZoneInfo) -> Self:
+        """SetupError with every fault of the mappings."""
+        lists = mapping.load_codelists(folder / "codelists")
+        rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
+        return cls(maps=maps, csor=mapping.load_csor_maps(folder, timezone=timezone), rules=rules, timezone=timezone)
+
+    def of_messages(self, messages: Iterable[Message]) -> Resource:
+        """Rows by kind from v2 messages, all of one patient's messages together."""
+        stated = [mapping.state(message, self.maps, timezone=self.timezone) for message in messages]
+        return self._rows(stated, [problem for statement in stated for problem in statement.problems])
+
+    def of_fhir(self, body: bytes) -> Resource:
+        """Rows by kind from a resource, a Bundle or an NDJSON body."""
+        stated, problems = fhir.statements(body)
+        return self._rows(stated, problems)
+
+    def _rows(self, stated: Iterable[Statement], problems: Iterable[Problem]) -> Resource:
+        children: dict[str, list[Statement]] = {}
+        for statement in stated:
+            children.setdefault(statement.patient_key or _patient_key(statement), []).append(statement)
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for key, statements in children.items():
+            for draft in self._drafts(key, statements):
+                if draft.state is not RowState.DELETED:
+                    rows.setdefault(draft.kind, []).append(_printed(key, draft))
+        told = [{"code": problem.code, "text": problem.text, "at": problem.at} for problem in problems]
+        return {**dict(sorted(rows.items())), "problems": told}
+
+    def _drafts(self, key: str, statements: list[Statement]) -> list[Draft]:
+        subject = SourceIdentifier(_FEED, key)
+        sources = [
+            Source(number, number, 0, b"", Assertion(_FEED, subject, statement.items, statement.context))
+            for number, statement in enumerate(statements, start=1)
+        ]
+        past = history(sources)
+        drafts = spells_and_lists(past, project=self._project, record_id=_record_id)
+        patient = self._patient(statements)
+        everything = tuple(sources)
+        infant = self._project("infant", patient, {}) if patient else None
+        if infant:
+            rid = _record_id("infant", key)
+            drafts.append(Draft(rid, "infant", infant.fields, infant.problems, everything, RowState.LIVE))
+        drafts += self._results(sources)
+        for case in self._cases(past, patient or {}):
+            if case.state is not cohort.State.NONE:
+                rid = _record_id("condition_case", f"{key}|{case.condition}")
+                fields = case_fields(case)
+                drafts.append(Draft(rid, "condition_case", fields, case.problems, everything, RowState.LIVE))
+        return drafts
+
+    def _project(self, kind: str, resource: Resource, context: Any) -> Any:
+        return self.csor.project(kind, resource, context=context)
+
+    def _patient(self, statements: list[Statement]) -> Resource | None:
+        items = [item for each in statements for item in each.items if item.kind is ItemKind.PATIENT]
+        return live.fold(items) if items else next((each.patient for each in statements if each.patient), None)
+
+    def _results(self, sources: list[Source]) -> list[Draft]:
+        grouped: dict[str, list[tuple[Any, Source]]] = {}
+        for source in sources:
+            for item in source.assertion.items:
+                if item.kind is ItemKind.OBSERVATION:
+                    grouped.setdefault(scoped_key(item, source), []).append((item, source))
+        drafts = []
+        for key, said in grouped.items():
+            resource = live.fold([item for item, _ in said])
+            newest = max(said, key=lambda each: live.order(each[0]))[1]
+            made = self._project("lab_result", resource, newest.assertion.context)
+            if made is not None:
+                rid = _record_id("lab_result", key)
+                found = tuple(source for _, source in said)
+                drafts.append(Draft(rid, "lab_result", made.fields, made.problems, found, RowState.LIVE))
+        return drafts
+
+    def _cases(self, past: History, patient: Resource) -> list[cohort.CaseState]:
+        coded = [_coded(past, lists) for lists in (past.diagnoses, past.procedures)]
+        return cohort.judge(*coded, birth=birth_of(patient), sex=patient.get("gender"), rules=self.rules)
+
+
+def _coded(past: History, lists: dict[str, Any]) -> list[cohort.Coded]:
+    found = []
+    for key, said in lists.items():
+        visit = past.visits.get(key)
+        admitted = (visit.encounter.get("period") or {}).get("start") if visit else None
+        found += [cohort.Coded(resource, admitted, key) for resource in said.item.resources]
+    return found
+
+
+def _patient_key(statement: Statement) -> str:
+    """The patient's first identifier: what files with several messages are grouped by."""
+    for identifier in (statement.patient or {}).get("identifier", ()):
+        authority = identifier.get("assigner", {}).get("display", identifier.get("system", ""))
+        return f"{authority}|{identifier['value']}"
+    return ""
+
+
+def _record_id(kind: str, key: str) -> bytes:
+    return identity.pseudonym(CONVERT_KEY, domain=f"convert row {kind}", parts=[key]).encode()
+
+
+def _printed(key: str, draft: Draft) -> dict[str, Any]:
+    child = identity.pseudonym(CONVERT_KEY, domain="convert child", parts=[key])
+    problems = [{"code": each.code, "text": each.text, "at": each.at} for each in draft.problems]
+    fields = {name: value for name, value in draft.fields.items() if value is not None}
+    return {"record_id": draft.record_id.decode(), "child": child, **fields, "problems": problems}
