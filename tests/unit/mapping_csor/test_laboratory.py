@@ -156,7 +156,7 @@ def test_an_absent_value_has_its_reason_and_no_number() -> None:
     assert projection.problems == ()
 
 
-@pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "registered", "unknown"])
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "registered"])
 def test_a_withdrawn_or_empty_result_gives_no_row(status: str) -> None:
     assert maps().project("lab_result", an_observation(status=status), context={}) is None
 
@@ -205,3 +205,9 @@ def test_a_laboratorys_own_table_gives_analyte_unit_and_default_specimen(tmp_pat
 )
 def test_json_of_any_shape_gives_a_row_or_none_but_no_traceback(broken: dict[str, Any]) -> None:
     maps().project_traced("lab_result", an_observation(**broken), context=a_specimen())
+
+
+def test_a_result_whose_status_nobody_says_is_kept_and_flagged() -> None:
+    projection = project(an_observation(status="unknown"))
+    assert (projection.fields["status"], projection.fields["source_status"]) == (None, "unknown")
+    assert codes(projection.problems) == [ProblemCode.UNKNOWN_CODE]
