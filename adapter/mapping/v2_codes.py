@@ -76,7 +76,8 @@ def system_uri(reader: Reader, named: str) -> str:
         return reader.prefixed("http://terminology.hl7.org/CodeSystem/v2-", named[3:])
     if named.count(".") > 2 and named.replace(".", "").isdigit():
         return reader.prefixed("urn:oid:", named)
-    return named if ":" in named else reader.prefixed("urn:id:", named.replace(" ", "-"))
+    name = reader.derive("hyphens", named, named.replace(" ", "-")) if " " in named else named
+    return name if ":" in named else reader.prefixed("urn:id:", name)
 
 
 def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "", *_: str) -> Json | None:
@@ -89,7 +90,7 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
     kind = reader.text(parts[4]) if len(parts) > 4 else ""
     authority = parts[3] if len(parts) > 3 else ""
     name, system = _authority(reader, authority)
-    system = reader.target("identifier-systems", f"TYPE:{kind}") or system
+    system = reader.target("identifier-systems", reader.prefixed("TYPE:", kind)) or system
     if kind:
         known = reader.target("identifier-type", kind)
         found["type"] = {"coding": [{"system": IDENTIFIER_TYPES, "code": known} if known else {"code": kind}]}
@@ -118,7 +119,7 @@ def _authority(reader: Reader, text: str) -> tuple[str, str | None]:
     inner = reader.inner
     pieces = inner.parts(text)
     name = inner.text(pieces[0])
-    system = reader.target("identifier-systems", f"AUTHORITY:{name}") if name else None
+    system = reader.target("identifier-systems", reader.prefixed("AUTHORITY:", name)) if name else None
     universal = inner.text(pieces[1]) if len(pieces) > 1 else ""
     kind = inner.text(pieces[2]).upper() if len(pieces) > 2 else ""
     if system or not universal:
