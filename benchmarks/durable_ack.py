@@ -6,6 +6,7 @@ waits for its answer before it sends the next message (`window` 1); a second fig
 """
 
 import asyncio
+import logging
 import os
 import selectors
 import socket
@@ -19,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+import structlog
 
 from adapter.envelope import Media, Received
 from adapter.hl7v2.framing import frame
@@ -185,6 +188,7 @@ def main() -> None:
     if len(sys.argv) == 3:
         send(int(sys.argv[1]), window=int(sys.argv[2]))
         return
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     found = measure()
     print(
         f"message {found.message_bytes} bytes, {CONNECTIONS} connections, {ROWS_PER_COMMIT} rows per reference commit"

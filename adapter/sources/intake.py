@@ -116,20 +116,19 @@ class Intake:
             raise error
 
     def stop(self) -> None:
-        """Write all that was handed in, then end the thread. Its senders are told as always."""
-        if self._turn:
-            self._hand_over()
+        """Write all that was handed in and tell its senders, then end the thread. Sources must have stopped before."""
+        self._hand_over()
         with self._closing:
             self._stopped = True
             self._queue.put(None)
         self._thread.join()
 
     def _hand_over(self) -> None:
-        if not self._turn:
-            return
-        job = _Job(self._turn, partial(self._wake, self._turn_done))
-        self._turn, self._turn_done = [], []
-        self._enqueue(job)
+        with self._closing:
+            turn, turn_done = self._turn, self._turn_done
+            self._turn, self._turn_done = [], []
+        if turn:
+            self._enqueue(_Job(turn, partial(self._wake, turn_done)))
 
     def _enqueue(self, job: _Job) -> None:
         with self._closing:

@@ -1,6 +1,7 @@
 """The MLLP listener: accepts connections, watches their silence, and drains them at the end."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -38,7 +39,7 @@ class MllpListener:
             counters=counters,
             limits=limits or MllpLimits(),
             allow=tuple(ip_network(one, strict=False) for one in allow),
-            stamps=Stamps(_now),
+            stamps=Stamps(time.time),
             connections=set(),
             now=_now,
         )

@@ -41,14 +41,14 @@ class MllpLimits:
 
 
 class Stamps:
-    """Our own MSH-10 and MSH-7: unique over restarts, and cheap."""
+    """Our own MSH-10 and MSH-7: unique over restarts, and cheap. `clock` gives seconds since 1970."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._numbers = count(1)
         # Ten digits of seconds and a count stay within the 20 characters of MSH-10 before v2.7.
-        self._series = b"%d-%%d" % int(now().timestamp())
-        self._now = now
-        self._second = datetime.min.replace(tzinfo=UTC)
+        self._series = b"%d-%%d" % int(clock())
+        self._second = -1
         self._text = b""
 
     def control_id(self) -> bytes:
@@ -56,10 +56,11 @@ class Stamps:
         return self._series % next(self._numbers)
 
     def time(self) -> bytes:
-        """MSH-7 of now, to the second."""
-        second = self._now().replace(microsecond=0)
+        """MSH-7 of now, in UTC, to the second."""
+        second = int(self._clock())
         if second != self._second:
-            self._second, self._text = second, second.strftime("%Y%m%d%H%M%S%z").encode()
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%S%z").encode()
         return self._text
 
 
