@@ -94,6 +94,8 @@ class Specimen(NamedTuple):
 
     type: str
     place: str = ""
+    source: str = ""
+    """Which element of the type decided: `coding[0].code`."""
 
 
 class Meaning(NamedTuple):
@@ -106,6 +108,8 @@ class Meaning(NamedTuple):
     problem: ProblemCode | None
     place: str
     """The line that decided, for lineage; empty where none did."""
+    source: str
+    """Which element of the code decided: `coding[0].display`."""
     is_timeless: bool
     """The same for every sender and day, so that it may be remembered."""
 
@@ -134,39 +138,54 @@ class Concepts:
 
     def specimen(self, codings: Iterable[Coding], text: str | None) -> Specimen:
         """The specimen type of coded values or of their names; `unknown` if no table knows any."""
-        codings = tuple(codings)
-        keys = [self._key(coding.system, coding.code) for coding in codings if coding.code]
-        names = [text, *(coding.display for coding in codings), *(c.code for c in codings if not c.system)]
-        keys += [self._specimen_key("name", name) for name in names if name]
-        found = [row for key in keys if (row := self._specimens.get(key)) is not None]
+        found = [
+            (row, source)
+            for source, key in self._specimen_keys(tuple(codings), text)
+            if (row := self._specimens.get(key)) is not None
+        ]
+        types: set[str] = {row.specimen_type for row, _ in found}
         # "Blood" beside "venous blood" is the same sample told less precisely.
-        types: set[str] = {row.specimen_type for row in found}
         if len(types) > 1:
             types.discard("blood")
         if len(types) != 1:
             return Specimen(UNKNOWN)
         (only,) = types
-        return Specimen(only, next(row.place for row in found if row.specimen_type == only))
+        row, source = next((row, source) for row, source in found if row.specimen_type == only)
+        return Specimen(only, row.place, source)
+
+    def _specimen_keys(self, codings: tuple[Coding, ...], text: str | None) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Codes first, then names; a code without a system may be a name."""
+        for index, coding in enumerate(codings):
+            if coding.code:
+                yield f"coding[{index}].code", self._key(coding.system, coding.code)
+        if text:
+            yield "text", self._specimen_key("name", text)
+        for index, coding in enumerate(codings):
+            if coding.display:
+                yield f"coding[{index}].display", self._specimen_key("name", coding.display)
+            if coding.code and not coding.system:
+                yield f"coding[{index}].code", self._specimen_key("name", coding.code)
 
     def meaning(
         self, codings: Iterable[Coding], *, text: str | None, specimen: Specimen | None, sender: str, day: str
     ) -> Meaning:
         """The analyte; `specimen` is None where none was named, and of type `unknown` where it is not understood."""
         codings = tuple(codings)
-        rows = [row for coding in codings if coding.code for row in self._rows(coding)]
-        is_timeless = not any(row.sender or row.valid_from or row.valid_to for row in rows)
-        holding = [row for row in rows if row.holds(sender=sender, day=day)]
-        coded = {row.analyte for row in holding}
-        if len(coded) > 1:
-            return Meaning(UNMAPPED, _type(specimen), "", ProblemCode.AMBIGUOUS_VALUE, "", is_timeless)
-        if coded:
+        rows = [(row, i) for i, coding in enumerate(codings) if coding.code for row in self._rows(coding)]
+        is_timeless = not any(row.sender or row.valid_from or row.valid_to for row, _ in rows)
+        holding = [(row, index) for row, index in rows if row.holds(sender=sender, day=day)]
+        coded = {row.analyte for row, _ in holding}
+        if len(coded) == 1:
             return self._by_code(holding, specimen, is_timeless)
+        sampled = specimen.type if specimen is not None else UNKNOWN
+        if coded:
+            return Meaning(UNMAPPED, sampled, "", ProblemCode.AMBIGUOUS_VALUE, "", "", is_timeless)
         named = self._named(codings, text)
         if named is None:
-            return Meaning(UNMAPPED, _type(specimen), "", ProblemCode.UNKNOWN_CODE, "", is_timeless)
-        problem = self._objection(named.analyte, _type(specimen))
-        analyte = UNMAPPED if problem else named.analyte
-        return Meaning(analyte, _type(specimen), "", problem, named.place, is_timeless)
+            return Meaning(UNMAPPED, sampled, "", ProblemCode.UNKNOWN_CODE, "", "", is_timeless)
+        name, source = named
+        problem = self._objection(name.analyte, sampled)
+        return Meaning(UNMAPPED if problem else name.analyte, sampled, "", problem, name.place, source, is_timeless)
 
     def _rows(self, coding: Coding) -> list[ConceptRow]:
         key = self._key(coding.system, coding.code or "")
@@ -174,23 +193,23 @@ class Concepts:
         # A local code is a code without a system, or of the laboratory's own.
         return found if key[0] in _NATIONAL or not key[0] else found + self._codes.get(("", key[1]), [])
 
-    def _by_code(self, rows: list[ConceptRow], specimen: Specimen | None, is_timeless: bool) -> Meaning:
-        row = next((each for each in rows if each.default_specimen), rows[0])
-        unit = next((each.unit for each in rows if each.unit), "")
+    def _by_code(self, rows: list[tuple[ConceptRow, int]], specimen: Specimen | None, is_timeless: bool) -> Meaning:
+        row, index = next((each for each in rows if each[0].default_specimen), rows[0])
+        unit = next((each.unit for each, _ in rows if each.unit), "")
         sampled = specimen.type if specimen is not None else row.default_specimen or UNKNOWN
         problem = self._objection(row.analyte, sampled)
-        return Meaning(UNMAPPED if problem else row.analyte, sampled, unit, problem, row.place, is_timeless)
+        analyte = UNMAPPED if problem else row.analyte
+        return Meaning(analyte, sampled, unit, problem, row.place, f"coding[{index}].code", is_timeless)
 
-    def _named(self, codings: tuple[Coding, ...], text: str | None) -> NameRow | None:
+    def _named(self, codings: tuple[Coding, ...], text: str | None) -> tuple[NameRow, str] | None:
         """By display or text, never by a local code that happens to look like a name."""
-        found: set[str] = set()
-        row: NameRow | None = None
-        for name in [coding.display for coding in codings] + [text]:
-            each = self._exact.get(name.strip()) or self._any_case.get(name.strip().casefold()) if name else None
-            if each is not None:
-                found.add(each.analyte)
-                row = row or each
-        return row if len(found) == 1 else None
+        names = [(coding.display, f"coding[{index}].display") for index, coding in enumerate(codings)]
+        found: list[tuple[NameRow, str]] = []
+        for name, source in [*names, (text, "text")]:
+            row = self._exact.get(name.strip()) or self._any_case.get(name.strip().casefold()) if name else None
+            if row is not None:
+                found.append((row, source))
+        return found[0] if len({row.analyte for row, _ in found}) == 1 else None
 
     def _objection(self, analyte: str, specimen: str) -> ProblemCode | None:
         if specimen == UNKNOWN:
@@ -203,10 +222,6 @@ _NATIONAL = frozenset({"loinc", "snomed-ct", "icd-10", "opcs-4"})
 
 def _plain(system: str | None) -> str:
     return (system or "").strip().removeprefix("urn:id:")
-
-
-def _type(specimen: Specimen | None) -> str:
-    return specimen.type if specimen is not None else UNKNOWN
 
 
 class Tables(NamedTuple):

@@ -13,7 +13,7 @@ import msgspec
 from adapter.assertion import Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.fhir.path import PathStep, parse_path
-from adapter.mapping.csor_conversions import Convert, Outcome, problem
+from adapter.mapping.csor_outcome import Convert, Outcome, problem
 from adapter.mapping.csor_rules import ALL_VALUES, LABORATORY, As, Condition, CsorMap, FieldRule
 from adapter.mapping.laboratory import Laboratory
 from adapter.mapping.observation import referred

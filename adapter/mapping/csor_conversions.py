@@ -1,34 +1,16 @@
-"""The named conversions from FHIR values to fields of a row. Each returns the value, the problems, and the steps taken.
-
-A step says what was done, with which argument, and what came out, so that somebody without this program can do the same
-to the source value and get the stored one. The names of steps are a closed list:
-
-    take         the text without blanks around it
-    offset       `Z` at the end is written `+00:00`
-    local-time   the offset of that time zone (argument) at that moment is written after it
-    precision    year, month, day or minute, by the length of the text
-    table        the line of the mapping file (argument) has the text on its left and the result on its right
-    look-up      the line of the list or table (argument) has the code and the result
-    normalise    the normal form of a code of that system (argument; rules in `codelists`)
-    number, integer, flag   the JSON value as it is
-    present      true, because there is a value
-    collect      every coding, as many as the argument says
-    constant     the result, whatever the source says (argument: why)
-    comparator   the comparator before the number        after-comparator   the number after it
-    join         argument and text written together
-    multiply     the number times the argument           ph   9 − log10 of the number, three decimals
-    plausible    whether the number lies outside the range of the argument
-"""
+"""The named conversions from FHIR values to fields of a row, those of plain values; codings are in `csor_codings`."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapter.errors import Problem, ProblemCode
-from adapter.mapping.codelists import CodeLists, Normal
+from adapter.errors import ProblemCode
+from adapter.mapping.codelists import CodeLists
+from adapter.mapping.csor_codings import Coded
+from adapter.mapping.csor_outcome import NOTHING, Convert, Outcome, Step, problem
 from adapter.mapping.csor_rules import As, FieldRule
 
 _TIME = re.compile(
@@ -36,39 +18,17 @@ _TIME = re.compile(
     r"(?:T(?P<clock>(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)(?P<offset>Z|[+-]\d\d:\d\d)?)?\Z"
 )
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?\Z")
-INFERRED = "urn:csor-adapter:system-inferred"
 
 
-class Step(NamedTuple):
-    """One thing done on the way from the source value to the field."""
+def conversion(
+    rule: FieldRule, *, at: str, codelists: CodeLists, timezone: ZoneInfo, lines: Mapping[str, int]
+) -> Convert:
+    """The conversion of a rule, ready for use.
 
-    name: str
-    argument: str
-    result: str
-
-
-class Outcome(NamedTuple):
-    """What a conversion gives."""
-
-    value: Any
-    problems: tuple[Problem, ...] = ()
-    steps: tuple[Step, ...] = ()
-    used: int | None = None
-    """Which of several values was used."""
-    leaf: str = ""
-    """Which element of the value was used (`code` of a coding)."""
-
-
-Convert = Callable[[Any], Outcome]
-"""From one value, or from the list of all values for the conversions of `ALL_VALUES`."""
-
-NOTHING = Outcome(None)
-
-
-def conversion(rule: FieldRule, *, at: str, codelists: CodeLists, timezone: ZoneInfo) -> Convert:
-    """The conversion of a rule, ready for use; `at` names the FHIR element in problems."""
+    `at` names the FHIR element in problems; `lines` are those of the entries of its table.
+    """
     file = rule._file.rpartition("/")[2]
-    table = Table(rule.table, at=at, place=f"{file}:{rule._line}")
+    table = Table(rule.table, at=at, places={key: f"{file}:{lines.get(key, rule._line)}" for key in rule.table})
     coded = Coded(rule, at=at, codelists=codelists)
     simple: Mapping[As, Convert] = {
         As.WORD: lambda value: _word(value, at=at),
@@ -87,11 +47,6 @@ def conversion(rule: FieldRule, *, at: str, codelists: CodeLists, timezone: Zone
         As.SYSTEM_INFERRED: coded.system_inferred,
     }
     return simple[rule.as_]
-
-
-def problem(code: ProblemCode, text: str, *, at: str) -> tuple[Problem, ...]:
-    """One problem, as outcomes carry them."""
-    return (Problem(code=code, text=text, at=at),)
 
 
 def _word(value: Any, *, at: str) -> Outcome:
@@ -187,16 +142,17 @@ def precision(value: Any) -> Outcome:
 class Table:
     """The table of a rule: word for word; what it does not know is a problem, never passed on."""
 
-    def __init__(self, table: Mapping[str, str], *, at: str, place: str) -> None:
+    def __init__(self, table: Mapping[str, str], *, at: str, places: Mapping[str, str]) -> None:
         self._table = table
         self._at = at
-        self._place = place
+        self._places = places
 
     def one(self, value: Any) -> Outcome:
-        found = self._table.get(value.strip()) if isinstance(value, str) else None
+        key = value.strip() if isinstance(value, str) else ""
+        found = self._table.get(key)
         if found is None:
             return Outcome(None, problem(ProblemCode.UNKNOWN_CODE, "not in the table of the rule", at=self._at))
-        return Outcome(found, (), (Step("table", self._place, found),))
+        return Outcome(found, (), (Step("table", self._places[key], found),))
 
     def first(self, values: Sequence[Any]) -> Outcome:
         """The first value the table knows; the others mean other things and are passed over."""
@@ -204,104 +160,3 @@ class Table:
             if isinstance(value, str) and value.strip() in self._table:
                 return self.one(value)._replace(used=index)
         return NOTHING
-
-
-class Coded:
-    """Conversions of FHIR codings."""
-
-    def __init__(self, rule: FieldRule, *, at: str, codelists: CodeLists) -> None:
-        self._at = at
-        self._codelists = codelists
-        self._lists = rule.code_list
-        self._also = frozenset(rule.also_systems)
-        self._prefer = rule.prefer_system
-        self._own_systems = {name: {row.system for row in codelists.rows(name)} for name in rule.code_list}
-
-    def listed(self, codings: Sequence[Any]) -> Outcome:
-        """The first coding on one of the lists. A coding without a system is taken to be of the list's own."""
-        for name in self._lists:
-            for index, coding in enumerate(codings):
-                row = self._row(name, coding)
-                if row is not None:
-                    return Outcome(row.code, (), (Step("look-up", row.place, row.code),), index, "code")
-        if not any(self._is_of_the_lists(coding) for coding in codings):
-            return NOTHING
-        return Outcome(None, problem(ProblemCode.UNKNOWN_CODE, "not on the code list", at=self._at))
-
-    def _is_of_the_lists(self, coding: Any) -> bool:
-        """Whether a coding claims to be of the lists' systems; others mean something else and are passed over."""
-        system = _text(coding, "system")
-        claimed = self._also.union(*self._own_systems.values())
-        return _text(coding, "code") is not None and (system is None or system in claimed)
-
-    def _row(self, name: str, coding: Any) -> Any:
-        code, system = _text(coding, "code"), _text(coding, "system")
-        if code is None:
-            return None
-        systems = self._own_systems[name] if system is None or system in self._also else {system}
-        found = (self._codelists.lookup(name, each, code) for each in sorted(systems))
-        return next((row for row in found if row is not None), None)
-
-    def all(self, codings: Sequence[Any]) -> Outcome:
-        """Every coding; `listed` marks the well-formed ones of national systems."""
-        kept = [code_of(coding, self._codelists) for coding in codings if _text(coding, "code")]
-        return Outcome(kept, (), (Step("collect", str(len(kept)), ""),)) if kept else NOTHING
-
-    def preferred_code(self, codings: Sequence[Any]) -> Outcome:
-        index, normal = self._preferred(codings)
-        if normal is None:
-            return Outcome(None, problem(ProblemCode.UNKNOWN_CODE, "no code of a system this field takes", at=self._at))
-        steps = (
-            Step("choose", f"[{index}]", str(codings[index]["code"])),
-            Step("normalise", normal.system, normal.code),
-        )
-        return Outcome(normal.code, (), steps)
-
-    def preferred_system(self, codings: Sequence[Any]) -> Outcome:
-        index, normal = self._preferred(codings)
-        if normal is None:
-            return NOTHING
-        steps = (
-            Step("choose", f"[{index}]", str(codings[index]["system"])),
-            Step("table", "index.yaml", normal.system),
-        )
-        return Outcome(normal.system, (), steps)
-
-    def system_inferred(self, codings: Sequence[Any]) -> Outcome:
-        """Whether the system of the preferred code was supplied by the segment and not by the sender."""
-        index, normal = self._preferred(codings)
-        if normal is None or not _is_inferred(codings[index]):
-            return NOTHING
-        text = "the sender names no code system; it was taken from the segment"
-        found = problem(ProblemCode.SYSTEM_INFERRED, text, at=self._at)
-        return Outcome(True, found, (Step("present", INFERRED, "true"),), index, "extension")
-
-    def _preferred(self, codings: Sequence[Any]) -> tuple[int, Normal | None]:
-        normals = [self._codelists.normal(_text(coding, "system"), _text(coding, "code")) for coding in codings]
-        for system in self._prefer:
-            for index, normal in enumerate(normals):
-                if normal is not None and normal.system == system:
-                    return index, normal
-        return 0, None
-
-
-def code_of(coding: Mapping[str, Any], codelists: CodeLists) -> dict[str, Any]:
-    """A coding as a row keeps it."""
-    system, code = _text(coding, "system"), _text(coding, "code")
-    normal = codelists.normal(system, code)
-    if normal is not None:
-        system, code = normal.system, normal.code
-    return {"system": system, "code": code, "display": _text(coding, "display"), "listed": normal is not None}
-
-
-def _is_inferred(coding: Mapping[str, Any]) -> bool:
-    extensions = coding.get("extension")
-    return isinstance(extensions, list) and any(
-        isinstance(each, dict) and each.get("url") == INFERRED and each.get("valueBoolean") is True
-        for each in extensions
-    )
-
-
-def _text(coding: Any, key: str) -> str | None:
-    value = coding.get(key) if isinstance(coding, dict) else None
-    return value.strip() or None if isinstance(value, str) else None

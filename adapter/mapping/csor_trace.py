@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from adapter.assertion import Resource
 from adapter.fhir.path import Path
 from adapter.mapping.csor_compile import Ready
-from adapter.mapping.csor_conversions import NOTHING, Outcome, Step
+from adapter.mapping.csor_outcome import NOTHING, Outcome, Step
 from adapter.mapping.csor_rules import ALL_VALUES, As, FieldRule
 from adapter.mapping.laboratory import Decision, Laboratory, Measured
 from adapter.mapping.observation import referred
@@ -86,7 +86,7 @@ class _Lineage:
     def of(self, conversion: As) -> _Found:
         match conversion:
             case As.ANALYTE:
-                return self._codings(), (self._looked_up(self._measured.analyte),)
+                return self._decided(), (self._looked_up(self._measured.analyte),)
             case As.TEST_CODES:
                 count = len(self._measured.codes or ())
                 return self._codings(), (Step("collect", str(count), ""),) if count else ()
@@ -105,6 +105,11 @@ class _Lineage:
             return Step("constant", meaning.problem.name, result)
         return Step("look-up", meaning.place, result)
 
+    def _decided(self) -> tuple[str, ...]:
+        """The element that decided what the test is, before the others."""
+        source = self._decision.meaning.source
+        return (f"code.{source}",) if source else self._codings()
+
     def _codings(self) -> tuple[str, ...]:
         concept = self._resource.get("code")
         found = Path("coding.code").located(concept) if isinstance(concept, dict) else []
@@ -114,9 +119,9 @@ class _Lineage:
         sampled = self._decision.sampled
         result = self._measured.specimen
         if sampled is not None and sampled.place:
-            return ("specimen>type",), (Step("look-up", sampled.place, result),)
+            return (f"specimen>type.{sampled.source}",), (Step("look-up", sampled.place, result),)
         if sampled is None and self._decision.meaning.place and result != "unknown":
-            return self._codings(), (Step("look-up", self._decision.meaning.place, result),)
+            return self._decided(), (Step("look-up", self._decision.meaning.place, result),)
         return (), (Step("constant", "UNKNOWN_SPECIMEN", result),)
 
     def _unit_original(self) -> _Found:
@@ -132,7 +137,7 @@ class _Lineage:
         if conversion is None or self._measured.unit is None:
             return (), ()
         sources, _ = self._unit_original()
-        return sources or self._codings(), (Step("look-up", conversion.place, conversion.canonical),)
+        return sources or self._decided(), (Step("look-up", conversion.place, conversion.canonical),)
 
     def _value(self, conversion: As) -> _Found:
         measured = self._measured

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from adapter.assertion import Resource
 from adapter.csor.record import Analyte
-from adapter.datafile import load_model
+from adapter.datafile import load_model, positions_of
 from adapter.errors import ExitCode, Finding, Problem, SetupError
 from adapter.mapping.codelists import CodeLists, load_codelists
 from adapter.mapping.concepts import UNMAPPED, load_concepts
@@ -87,17 +87,20 @@ def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Seque
     laboratory = Laboratory(concepts=concepts, units=units, codelists=codelists)
     kinds: dict[str, KindMap] = {}
     for csor_map in _read(folder / "fhir-to-csor", codelists):
-        rules = tuple(_ready(rule, csor_map, codelists, timezone) for rule in csor_map.fields)
+        rules = tuple(_ready(number, csor_map, codelists, timezone) for number in range(len(csor_map.fields)))
         project = compile_map(csor_map, rules, laboratory=laboratory)
         kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project)
     return CsorMaps(kinds, laboratory=laboratory, codelists=codelists, units=units)
 
 
-def _ready(rule: FieldRule, csor_map: CsorMap, codelists: CodeLists, timezone: ZoneInfo) -> Ready:
+def _ready(number: int, csor_map: CsorMap, codelists: CodeLists, timezone: ZoneInfo) -> Ready:
+    rule = csor_map.fields[number]
     if rule.as_ in LABORATORY:
         return Ready(rule, None)
     at = f"{csor_map.from_}.{rule.path[0]}"
-    return Ready(rule, conversion(rule, at=at, codelists=codelists, timezone=timezone))
+    places = positions_of(csor_map)
+    lines = {key: places["fields", number, "table", key].line for key in rule.table}
+    return Ready(rule, conversion(rule, at=at, codelists=codelists, timezone=timezone, lines=lines))
 
 
 def _read(folder: Path, codelists: CodeLists) -> list[CsorMap]:

@@ -11,7 +11,8 @@ from adapter.assertion import Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concepts import UNMAPPED, Coding, Concepts, Meaning, Specimen
-from adapter.mapping.csor_conversions import code_of, problem
+from adapter.mapping.csor_codings import code_of
+from adapter.mapping.csor_outcome import problem
 from adapter.mapping.observation import UNRESOLVED, codings_of, key_of, other_value, quantity_value, specimen_of
 from adapter.mapping.units import ConflictingUnits, Conversion, Units
 

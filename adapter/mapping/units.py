@@ -11,10 +11,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from adapter.datafile import Positioned, hyphenated, load_model, read_csv
+from adapter.datafile import Positioned, hyphenated, load_model, positions_of, read_csv
 from adapter.errors import ExitCode, Finding, SetupError
-
-PH_FROM_HYDROGEN_ION = "ph-from-hydrogen-ion"
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -80,16 +78,13 @@ class Conversion(NamedTuple):
     low: Decimal
     high: Decimal
     place: str
-    """`crp.yaml:8`, for lineage."""
+    """Where the canonical unit is stated: `crp.yaml:4`, for lineage."""
 
     def apply(self, value: Decimal) -> Decimal | None:
         """The canonical value; None where the formula has none (no H⁺ at all)."""
         if self.factor is not None:
             return value if self.factor == 1 else value * self.factor
         return (9 - value.log10()).quantize(Decimal("0.001")) if value > 0 else None
-
-    def is_plausible(self, canonical: Decimal) -> bool:
-        return self.low <= canonical <= self.high
 
 
 class ConflictingUnits(ValueError):
@@ -139,6 +134,11 @@ class Units:
         return self._exact[analyte].get(text) or self._any_case[analyte].get(text.casefold())
 
 
+def _canonical_place(table: UnitTable) -> str:
+    place = positions_of(table).get(("canonical",))
+    return f"{Path(table._file).name}:{place.line if place is not None else table._line}"
+
+
 def _spelt(table: UnitTable, written: Mapping[str, list[str]]) -> Iterator[tuple[str, Conversion]]:
     for accepted in table.accept:
         conversion = Conversion(
@@ -148,7 +148,7 @@ def _spelt(table: UnitTable, written: Mapping[str, list[str]]) -> Iterator[tuple
             canonical=table.canonical,
             low=table.plausible.low,
             high=table.plausible.high,
-            place=f"{Path(accepted._file).name}:{accepted._line}",
+            place=_canonical_place(table),
         )
         for text in (accepted.unit, *accepted.also, *written.get(accepted.unit, ())):
             yield tidy_unit(text), conversion

@@ -1,0 +1,57 @@
+"""What a named conversion gives: the value, the problems, and the steps taken.
+
+A step says what was done, with which argument, and what came out, so that somebody without this program can do the same
+to the source value and get the stored one. The names of steps are a closed list:
+
+    take         the text without blanks around it
+    offset       `Z` at the end is written `+00:00`
+    local-time   the offset of that time zone (argument) at that moment is written after it
+    precision    year, month, day or minute, by the length of the text
+    table        the line of the mapping file (argument) has the text on its left and the result on its right
+    look-up      the line of the list or table (argument) has the code and the result
+    normalise    the normal form of a code of that system (argument; rules in `codelists`)
+    number, integer, flag   the JSON value as it is
+    present      true, because there is a value
+    collect      every coding, as many as the argument says
+    constant     the result, whatever the source says (argument: why)
+    comparator   the comparator before the number        after-comparator   the number after it
+    join         argument and text written together
+    multiply     the number times the argument           ph   9 − log10 of the number, three decimals
+    plausible    whether the number lies outside the range of the argument
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from adapter.errors import Problem, ProblemCode
+
+
+class Step(NamedTuple):
+    """One thing done on the way from the source value to the field."""
+
+    name: str
+    argument: str
+    result: str
+
+
+class Outcome(NamedTuple):
+    """What a conversion gives."""
+
+    value: Any
+    problems: tuple[Problem, ...] = ()
+    steps: tuple[Step, ...] = ()
+    used: int | None = None
+    """Which of several values was used."""
+    leaf: str = ""
+    """Which element of the value was used (`code` of a coding)."""
+
+
+Convert = Callable[[Any], Outcome]
+"""From one value, or from the list of all values for the conversions of `ALL_VALUES`."""
+
+NOTHING = Outcome(None)
+
+
+def problem(code: ProblemCode, text: str, *, at: str) -> tuple[Problem, ...]:
+    """One problem, as outcomes carry them."""
+    return (Problem(code=code, text=text, at=at),)
