@@ -1,4 +1,4 @@
-"""What hl7apy, an independent implementation of the standard, says of a message. For `check` and tests, not for the feed.
+"""What hl7apy, an independent implementation of the standard, says of a message. For `check` and tests only.
 
 hl7apy repeats the values it complains of; a report here never does.
 """
