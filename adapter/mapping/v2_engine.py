@@ -161,7 +161,7 @@ class Engine:
             names[f"c{number}"] = remembered.get
             names[f"m{number}"] = self._fetcher(rule, remembered if self.remembers else None)
         elif rule.refers_to:
-            names[f"x{number}"] = lambda reference: self.finish(rule, element(rule, reference))
+            names[f"x{number}"] = self._referrer(rule)
         else:
             names[f"k{number}"] = self.finish(rule, element(rule, rule.constant))
 
@@ -195,6 +195,9 @@ class Engine:
             return value
 
         return fetch
+
+    def _referrer(self, rule: FieldRule) -> Callable[[Json], Json]:
+        return lambda reference: reference and self.finish(rule, element(rule, reference))
 
     def finish(self, rule: FieldRule, value: Json | None) -> Json | None:
         """Where tracing writes the rule on each leaf."""

@@ -45,6 +45,10 @@ def top_of(target: str) -> str:
     return head + mark
 
 
+_FAR = 15
+"""Fields from here on are seldom sent."""
+
+
 class BlockSource:
     """The source of one block's functions. `constants` takes the sets that conditions test against."""
 
@@ -87,27 +91,29 @@ class BlockSource:
     def _rule(self, index: int, rule: FieldRule) -> Iterator[str]:
         number = self.first_rule + index
         guard = self._guard(index, rule)
-        yield from self._value(number, rule, guard)
-        if rule.from_ or rule.refers_to:
-            yield "if v is not None:"
+        if rule.from_:
+            yield f"t = {self._first(rule.from_)}"
+            yield f"if t and {guard}:" if guard else "if t:"
+            yield f"    v = {self._fetched(number, rule)}"
+            yield "    if v is not None:"
+            yield from _indented(8, self._put(index, rule))
+        elif rule.refers_to:
+            yield f"v = {self._referred(number, rule)}"
+            yield f"if v is not None and {guard}:" if guard else "if v is not None:"
             yield from _indented(4, self._put(index, rule))
         else:
             yield f"if {guard}:" if guard else "if True:"
             yield f"    v = k{number}"
             yield from _indented(4, self._put(index, rule))
 
-    def _value(self, number: int, rule: FieldRule, guard: str) -> Iterator[str]:
-        """Reads v; None where there is nothing."""
-        condition = f" and {guard}" if guard else ""
-        if rule.refers_to:
-            yield f"v = g.get({'>' + rule.refers_to!r})" + (f" if {guard} else None" if guard else "")
-            if "[]" in rule.to or rule.with_:
-                yield f"if v is not None: v = x{number}(v)"
-        elif rule.from_:
-            more = "".join(f", {self._field(path)}" for path in rule.using)
-            key = f"(t{more})" if more else "t"
-            yield f"t = {self._first(rule.from_)}"
-            yield f"v = (c{number}({key}) or m{number}(t{more})) if t{condition} else None"
+    def _fetched(self, number: int, rule: FieldRule) -> str:
+        more = "".join(f", {self._field(path)}" for path in rule.using)
+        key = f"(t{more})" if more else "t"
+        return f"c{number}({key}) or m{number}(t{more})"
+
+    def _referred(self, number: int, rule: FieldRule) -> str:
+        found = f"g.get({'>' + (rule.refers_to or '')!r})"
+        return f"x{number}({found})" if "[]" in rule.to or rule.with_ else found
 
     def _guard(self, index: int, rule: FieldRule) -> str:
         tests = [self._test(rule.when)] if rule.when else []
@@ -200,29 +206,52 @@ class BlockSource:
             yield "    clock = w.clock(p, NONE)"
         for index, rule in enumerate(block.fields):
             if self._is_steady(rule):
-                yield from _indented(4, self._value(self.first_rule + index, rule, ""))
-                yield f"    h{index} = v"
+                yield from _indented(4, self._held(index, rule))
         yield f"    end, f = len(lines), g.get({self.segment!r}, NONE)"
         yield "    while i < end:"
         yield "        line = lines[i]"
         yield f"        if not line.startswith({self.segment!r}): break"
         yield "        f = line.split(sep)"
-        yield f"        if len(f) < {width}: f += NONE[:{width} - len(f)]"
+        yield "        n = len(f)"
+        yield f"        if n < {width}: f += NONE[:{width} - n]"
         for test in self._entry():
             yield f"        if not ({test}):"
             yield "            i += 1"
             yield "            continue"
         yield f"        r = {{'resourceType': {block.resource!r}}}"
-        for index, rule in enumerate(block.fields):
-            if self._is_steady(rule):
-                yield from _indented(8, self._steady(index, rule))
-            else:
-                yield from _indented(8, self._rule(index, rule))
+        yield from _indented(8, self._each())
         yield from self._entry_made(is_shared_clock)
         yield "        if faults: w.tell(lines, i)"
         yield "        i += 1"
         yield f"    g[{self.segment!r}] = f"
         yield from ("    return i", "")
+
+    def _each(self) -> Iterator[str]:
+        """The rules for one segment of a run. Rules for fields far behind stand together under one test."""
+        last = 0
+        for index, rule in enumerate(self.block.fields):
+            if self._is_steady(rule):
+                yield from self._steady(index, rule)
+                last = 0
+                continue
+            first = min((place(path).field for path in rule.from_ if place(path).segment == self.segment), default=0)
+            if first < _FAR or len(rule.from_) > 1:
+                yield from self._rule(index, rule)
+                last = 0
+                continue
+            if not last:
+                yield f"if n > {_FAR}:"
+            last = first
+            yield from _indented(4, self._rule(index, rule))
+
+    def _held(self, index: int, rule: FieldRule) -> Iterator[str]:
+        """Reads, before a run, a value that is the same for all of it."""
+        number = self.first_rule + index
+        if rule.refers_to:
+            yield f"h{index} = {self._referred(number, rule)}"
+        else:
+            yield f"t = {self._first(rule.from_)}"
+            yield f"h{index} = ({self._fetched(number, rule)}) if t else None"
 
     def _entry_made(self, is_shared_clock: bool) -> Iterator[str]:
         key = " + ".join(["k0", *self._key_parts()[1], "k1"]) if self.block.key else "''"
