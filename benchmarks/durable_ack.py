@@ -18,14 +18,15 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from adapter.envelope import Media, Received
 from adapter.hl7v2.framing import frame
-from adapter.sources.intake import Framed, Intake
+from adapter.pipeline.reception import Reception
+from adapter.sources.intake import Intake
 from adapter.sources.mllp import MllpListener
 from adapter.store.inbox import InboxRow, SqliteInbox
 from adapter.store.sealing import KeyRing
@@ -74,24 +75,18 @@ def an_oru(number: int) -> bytes:
     return (_HEAD.format(number=number) + "".join(_OBX.format(n=n) for n in range(1, 21))).encode()
 
 
-class _Store:
-    """The append of the service in small: seal each body under the day key and put the rows into the inbox."""
+class _Shelf:
+    """An inbox that only shows what would be stored."""
 
-    def __init__(self, folder: Path) -> None:
-        self.ring = KeyRing.open(folder / "keys", os.urandom(32), create=True)
-        self.inbox = SqliteInbox(folder / "inbox.db")
-        self.day_key = self.ring.day_key(date(2026, 3, 1))
+    def append(self, rows: Sequence[InboxRow]) -> list[int]:
+        self.rows = rows
+        return []
 
-    def row(self, received: Received) -> InboxRow:
-        header = received.header if isinstance(received, Framed) else None
-        control = self.ring.blind("control", received.feed, header.control_id if header else b"")
-        content = self.ring.blind("content", received.body)
-        sealed = self.ring.seal(self.day_key, received.body, b"inbox")
-        received_us = int(received.received_at.timestamp() * 1e6)
-        return InboxRow(received.feed, "hl7v2", "ORU^R01", received_us, control, content, self.day_key, sealed)
 
-    def append(self, batch: Sequence[Received]) -> None:
-        self.inbox.append([self.row(received) for received in batch])
+def _row(ring: KeyRing, received: Received) -> InboxRow:
+    shelf = _Shelf()
+    Reception(shelf, ring).append([received])  # type: ignore[arg-type]
+    return shelf.rows[0]
 
 
 class _Counters:
@@ -157,13 +152,14 @@ async def _acks(port: int, counters: _Counters, *, window: int, seconds: float) 
 
 
 async def _take_turns(folder: Path, *, rounds: int, seconds: float) -> DurableAck:
-    store, counters = _Store(folder), _Counters()
-    intake = Intake(store.append, loop=asyncio.get_running_loop())
+    ring, counters = KeyRing.open(folder / "keys", os.urandom(32), create=True), _Counters()
+    inbox = SqliteInbox(folder / "inbox.db")
+    intake = Intake(Reception(inbox, ring).append, loop=asyncio.get_running_loop())
     intake.start()
     listener = MllpListener("lab", keep=intake, counters=counters)
     await listener.start("127.0.0.1", 0)
     sample = Received(feed="lab", media=Media.HL7V2, received_at=datetime.now(UTC), body=an_oru(1))
-    limit = _Limit(folder, store.row(sample))
+    limit = _Limit(folder, _row(ring, sample))
     limits, single, windowed = [], [], []
     for _ in range(rounds):
         limits.append(limit.run(seconds))
