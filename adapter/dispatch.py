@@ -82,7 +82,6 @@ class Dispatcher:
         self._sink = sink
         self._terms = terms
         self._summary = summary
-        self._secret = ring.derived("payload")
         self._audit_key = ring.derived("audit")
         self._withheld: dict[int, tuple[str, datetime]] = {}
 
@@ -175,7 +174,7 @@ class Dispatcher:
             "deleted": bool(row.deleted),
         }
         fields = {} if row.deleted else decode_content(self._ring.unseal(row.key_id, row.sealed, sealed.ROW)).fields
-        wire["fields"] = disclosure.disclose(row.kind, fields, birth=birth, secret=self._secret) if fields else {}
+        wire["fields"] = disclosure.disclose(row.kind, fields, birth=birth) if fields else {}
         return wire
 
     def _audit_disclosure(self, conn: Connection, person: PersonRow, sent: list[CsorRow], *, now: datetime) -> None:

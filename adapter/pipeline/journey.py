@@ -1,6 +1,6 @@
 """One message's journey from the inbox to the assertion log, read top to bottom.
 
-    claim ─▶ duplicate? ─▶ unseal ─▶ parse, translate ─▶ who is it? ─▶ ours? ─▶ keep: assertion, body under the child's key
+    claim ─▶ duplicate? ─▶ unseal ─▶ parse, translate ─▶ who is it? ─▶ ours? ─▶ keep: assertion, body under its key
                                                                           └─▶ put aside, sealed, until the hold ends
 
 Work and inbox position commit in one transaction. After a crash messages go one at a time, each attempt committed

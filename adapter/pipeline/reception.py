@@ -1,4 +1,4 @@
-"""What sources received, made ready for the inbox: sealed under the day's key, with the keyed hashes that find a resend.
+"""What sources received, made ready for the inbox: sealed under the day's key, with keyed hashes to find a resend.
 
 Reads the header alone. Everything a sender wrote stays inside the seal; the kind is one of our words or `other`.
 """
@@ -10,7 +10,7 @@ from adapter.chart import sealed
 from adapter.envelope import Media, Received
 from adapter.hl7v2.header import read_header
 from adapter.pipeline.keeping import REFUSED
-from adapter.sources.intake import Unaccepted
+from adapter.sources.intake import Framed, Unaccepted
 from adapter.store.inbox import Inbox, InboxRow
 from adapter.store.sealing import KeyRing
 
@@ -28,6 +28,10 @@ class Reception:
     def append(self, batch: Sequence[Received]) -> None:
         """One durable transaction; StoreError if the disk refuses, and then nothing of it is stored."""
         self._inbox.append([self._row(each) for each in batch])
+
+    def blind_of_file(self, name_digest: bytes, content_digest: bytes) -> bytes:
+        """How a taken file is remembered: a file name may hold a patient's number."""
+        return self._ring.blind("file", name_digest, content_digest)
 
     def _row(self, received: Received) -> InboxRow:
         kind, control = self._kind_and_control(received)
@@ -51,7 +55,7 @@ class Reception:
             return REFUSED + received.problem.code.value, None
         if received.media is Media.FHIR:
             return Media.FHIR.value, None
-        header = read_header(received.body)
+        header = received.header if isinstance(received, Framed) else read_header(received.body)
         if header is None:
             return OTHER, None
         kind = header.type.decode("ascii", "replace") if _KIND.fullmatch(header.type) else OTHER

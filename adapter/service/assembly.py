@@ -29,8 +29,10 @@ from adapter.identity import IdentitySettings
 from adapter.pipeline.expiry import Expiry
 from adapter.pipeline.journey import Pipeline
 from adapter.pipeline.keeping import Read, Rules
-from adapter.settle.settler import Settler, Windows
+from adapter.settle.projection import Projected
+from adapter.settle.settler import Policy, Settler, Windows
 from adapter.sinks import CsorApi, Folder
+from adapter.store.binding import bind
 from adapter.store.database import Database, open_database, sqlite_url
 from adapter.store.inbox import Inbox, open_inbox
 from adapter.store.sealing import KeyRing
@@ -63,7 +65,7 @@ class Mappings(NamedTuple):
         rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
         wards = {ward.code: ward.type.value for ward in settings.wards}
         return cls(
-            v2=mapping.load_v2_maps(folder, vendor=settings.vendor, wanted=mapping.STATE_TYPES),
+            v2=mapping.load_v2_maps(folder, vendor=_overlay(folder, settings.vendor), wanted=mapping.STATE_TYPES),
             csor=mapping.load_csor_maps(folder),
             cohort=rules,
             triage=cohort.load_triage(folder / "cohort", wards=wards, rules=rules),
@@ -81,6 +83,7 @@ class Works:
         self.mappings = mappings or Mappings.load(settings)
         self.ring = open_ring(settings)
         self.database = open_store(settings)
+        bind(self.database, self.ring)
         self.inbox: Inbox = open_inbox(self.database, folder=settings.data_folder)
         self.made_by = f"{__version__}:{self.mappings.digest[:16]}:{settings.digest()[:16]}"
         self.pipeline = Pipeline(
@@ -91,13 +94,12 @@ class Works:
             rules=_rules(settings, self.mappings),
             now=now,
         )
+        windows = Windows(settings.hold.after_discharge, settings.hold.max)
         self.settler = Settler(
             self.database,
             self.ring,
             project=self.project,
-            rules=self.mappings.cohort,
-            windows=Windows(settings.hold.after_discharge, settings.hold.max),
-            made_by=self.made_by,
+            policy=Policy(self.mappings.cohort, windows, self.made_by),
             forget=self.pipeline.forget,
         )
         self._debounce = timedelta(seconds=settings.settle.debounce_s)
@@ -133,7 +135,7 @@ class Works:
         moment = read_time(pieces[6], self.settings.site.timezone) if len(pieces) > 6 else None
         return moment.utc_us if moment else 0
 
-    def project(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> mapping.Projection | None:
+    def project(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> Projected | None:
         """The hot path of FHIR → CSOR."""
         return self.mappings.csor.project(kind, resource, context=context)
 
@@ -159,6 +161,17 @@ def open_ring(settings: TrustSettings) -> KeyRing:
     """The key file of the data folder; a wrong master key refuses start-up."""
     settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return KeyRing.open(settings.data_folder / "keys.bin", settings.sealing.master(), create=not _has_data(settings))
+
+
+def prepare(settings: TrustSettings) -> None:
+    """Before anything runs: the schema up to date, and the master key the one this store was sealed with."""
+    ring = open_ring(settings)
+    database = open_store(settings)
+    try:
+        bind(database, ring)
+    finally:
+        database.close()
+        ring.close()
 
 
 def _has_data(settings: TrustSettings) -> bool:
@@ -232,6 +245,11 @@ def _open_sink(sink: CsorApiSink | FolderSink) -> Deliver:
         return Folder(sink.path)
     token = sink.token.resolve().decode() if sink.token else None
     return CsorApi(sink.url, token=token, ca=sink.ca, proxy=sink.proxy)
+
+
+def _overlay(folder: Path, vendor: str) -> str | None:
+    """A vendor whose messages follow the standard maps needs no overlay."""
+    return vendor if (folder / "v2-to-fhir" / "vendors" / vendor).is_dir() else None
 
 
 def _digest_of(folder: Path) -> str:

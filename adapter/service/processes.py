@@ -13,17 +13,19 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from adapter.config import MllpSource, TrustSettings
+from adapter.config import FolderSource, MllpSource, TrustSettings
 from adapter.dispatch import Dispatcher
 from adapter.pipeline.reception import Reception
-from adapter.service.assembly import Works, open_ring, open_store, utc_now
+from adapter.service.assembly import Works, open_ring, open_store, prepare, utc_now
+from adapter.sources import folder as folder_source
 from adapter.sources.intake import Intake
 from adapter.sources.mllp import MllpLimits, MllpListener
-from adapter.store import counters
+from adapter.store import counters, folder_files
 from adapter.store.database import Database
 from adapter.store.faults import StoreError
 from adapter.store.inbox import open_inbox
@@ -44,7 +46,7 @@ class Tally:
     """Counts of the receive process, written to the store now and then by a thread of their own."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -60,7 +62,7 @@ class Tally:
         if not counts:
             return
         try:
-            with self._database.write() as conn:
+            with self.database.write() as conn:
                 counters.bump_many(conn, counts)
         except StoreError:
             with self._lock:
@@ -85,7 +87,7 @@ def receive(settings: TrustSettings, stopping: threading.Event) -> None:
 
 async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, stopping: threading.Event) -> None:
     loop = asyncio.get_running_loop()
-    intake = Intake(reception.append, wake=loop.call_soon_threadsafe)
+    intake = Intake(reception.append, loop=loop)
     intake.start()
     listeners = []
     for source in settings.sources:
@@ -94,6 +96,12 @@ async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, s
             listener = MllpListener(source.name, keep=intake, counters=tally, limits=limits, allow=source.allow)
             await listener.start(source.bind, source.port)
             listeners.append(listener)
+    noted = Noted(tally.database, reception)
+    folders = [
+        _started(source.name, partial(_watch, source, intake, noted, tally, stopping))
+        for source in settings.sources
+        if isinstance(source, FolderSource)
+    ]
     counted = loop.time()
     while not stopping.is_set():
         await asyncio.sleep(0.05)
@@ -102,7 +110,32 @@ async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, s
             await asyncio.to_thread(tally.write)
     for listener in listeners:
         await listener.stop()
+    for folder in folders:
+        await asyncio.to_thread(folder.join, _STOP_S)
     await asyncio.to_thread(intake.stop)
+
+
+class Noted:
+    """Which files of a folder were taken; what stands in the store is keyed."""
+
+    def __init__(self, database: Database, reception: Reception) -> None:
+        self._database = database
+        self._blind = reception.blind_of_file
+
+    def is_taken(self, feed: str, name_digest: bytes, content_digest: bytes) -> bool:
+        """Whether this name with this content was taken before."""
+        with self._database.read() as conn:
+            return folder_files.is_taken(conn, feed=feed, blind=self._blind(name_digest, content_digest))
+
+    def take(self, feed: str, name_digest: bytes, content_digest: bytes) -> None:
+        """Remember it, durably."""
+        with self._database.write() as conn:
+            folder_files.taken(conn, feed=feed, blind=self._blind(name_digest, content_digest))
+
+
+def _watch(source: FolderSource, intake: Intake, noted: Noted, tally: Tally, stopping: threading.Event) -> None:
+    folder = folder_source.FolderSource(source.name, source.path, keep=intake.keep, taken=noted, counters=tally)
+    folder.run(stopping, poll_s=source.poll_s)
 
 
 def work(settings: TrustSettings, stopping: threading.Event) -> None:
@@ -169,8 +202,7 @@ class Supervisor:
         self._config_file = config_file
         settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = DataFolderLock(settings.data_folder)
-        open_ring(settings).close()
-        open_store(settings).close()  # brings the schema up to date before both parts open it
+        prepare(settings)
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
         self._started_at: dict[str, float] = {}
         self._waits: dict[str, float] = {}

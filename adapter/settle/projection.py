@@ -147,7 +147,7 @@ def _projected(raw: _Unprojected, project: Project) -> Draft | None:
 
 
 def _numbered(resources: Sequence[Resource]) -> Iterable[tuple[str, Resource]]:
-    """Each entry of a coded list by its code and its place among equal codes: a changed time or rank is the same row."""
+    """Each entry of a coded list by its code and place among equal codes: a changed time or rank is the same row."""
     seen: dict[str, int] = {}
     for resource in resources:
         code = _first_code(resource)

@@ -33,6 +33,8 @@ from adapter.store.states import AssertionKind, IdentifierState, PersonState
 
 log = structlog.get_logger()
 
+RELEASE = -1
+"""In place of an assertion id among the dirty marks: the release goes on."""
 RELEASE_STEP = 50
 """Messages whose results one transaction projects: 20 rows each keeps it near 20 ms."""
 _KNOWN = msgspec.json.Decoder(Known)
@@ -45,6 +47,15 @@ class Windows(NamedTuple):
     longest: timedelta
 
 
+class Policy(NamedTuple):
+    """What settling decides by."""
+
+    rules: CohortRules
+    windows: Windows
+    made_by: str
+    """Digest over everything that shapes a row; it goes into each."""
+
+
 class Settler:
     """Settles dirty children, longest waiting first."""
 
@@ -54,19 +65,17 @@ class Settler:
         ring: KeyRing,
         *,
         project: Project,
-        rules: CohortRules,
-        windows: Windows,
-        made_by: str,
+        policy: Policy,
         forget: Callable[[bytes], object],
     ) -> None:
         """`forget`: told the blind of each identifier that settling changes, for caches of the registry."""
         self._database = database
         self._ring = ring
-        self._rules = rules
-        self._windows = windows
+        self._rules = policy.rules
+        self._windows = policy.windows
         self._pseudonym_key = ring.derived("csor-id")
         self._project = project
-        self._writer = RowWriter(ring, made_by=made_by)
+        self._writer = RowWriter(ring, made_by=policy.made_by)
         self._results = Results(ring, self._writer, project=project, record_id=self.record_id, load=self._load)
         self._failing: dict[int, int] = {}
         self._forget = forget
@@ -105,16 +114,11 @@ class Settler:
             found = persons.by_ids(conn, sorted(due))
             for person_id, marks in due.items():
                 person = found.get(person_id)
+                dirty.clear(conn, person_id, marks)
                 if person is not None:
                     touched += self._settle_one(conn, person, marks, now_us=now_us)
-                dirty.clear(conn, person_id, [mark for mark in marks if mark not in self._again(conn, person_id)])
         for blind in touched:
             self._forget(blind)
-
-    def _again(self, conn: Connection, person_id: int) -> tuple[int, ...]:
-        """A release that goes on keeps its mark."""
-        person = persons.by_id(conn, person_id)
-        return (dirty.WHOLE,) if person and self.summary(person).release_after is not None else ()
 
     def _settle_one(self, conn: Connection, person: PersonRow, marks: Sequence[int], *, now_us: int) -> list[bytes]:
         members = registry.by_person(conn, [person.id])
@@ -122,7 +126,7 @@ class Settler:
         touched: list[bytes] = []
         if dirty.WHOLE in marks:
             summary, touched = self._whole(conn, person, members, summary, now_us=now_us)
-        results = [mark for mark in marks if mark != dirty.WHOLE]
+        results = [mark for mark in marks if mark > dirty.WHOLE]
         if results and summary.scope and (person.published or summary.release_after is not None):
             self._results.apply(conn, _child(person.id, summary), self._load(conn, results), now_us=now_us)
         if summary.release_after is not None:
@@ -147,7 +151,8 @@ class Settler:
         scope = self._ring.blind("scope", csor_id, birth or "")
         # What moves the pseudonym, the birth or the membership moves every result; so does being confirmed.
         is_moved = scope != before.scope or sorted(member_ids) != before.members
-        must_release = is_included and (is_moved or not person.published)
+        is_under_way = person.published or before.release_after is not None
+        must_release = is_included and (is_moved or not is_under_way)
         summary = Summary(
             birth=birth,
             number=_number_class(known),
@@ -157,7 +162,7 @@ class Settler:
             release_after=0 if must_release else (before.release_after if is_included else None),
         )
         child = _child(person.id, summary)
-        if is_included or person.published or before.release_after is not None:
+        if is_included or is_under_way:
             drafts = self._drafts(past, patient, cases, sources=sources, least=least, is_included=is_included)
             self._write_whole(conn, child, drafts, is_included=is_included, now_us=now_us)
             if is_included:
@@ -227,6 +232,8 @@ class Settler:
         if person is None:
             return
         position = None if is_last else step[-1]
+        if not is_last:
+            dirty.mark(conn, [(person_id, RELEASE)], at_us=now_us)
         self._seal(conn, person._replace(published=person.published or is_last), _at(summary, position))
 
     def _hold(self, past: History, cases: Sequence[CaseState], sources: Sequence[Source]) -> int | None:
@@ -307,7 +314,7 @@ def case_fields(case: CaseState) -> dict[str, Any]:
         "state": case.state.value,
         "because": case.because,
         "first_evidence": case.first_evidence,
-        "evidence": [{"system": each.system, "code": each.code, "listed": True} for each in case.evidence],
+        "evidence": [{"system": each.system_name, "code": each.code, "listed": True} for each in case.evidence],
         "flags": flags or None,
     }
 

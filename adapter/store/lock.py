@@ -32,6 +32,11 @@ class DataFolderLock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
+    @property
+    def descriptor(self) -> int:
+        """To hand to child processes (`pass_fds`): the lock is held until the last of them has ended."""
+        return self._descriptor
+
     def release(self) -> None:
         """Let another instance have the folder. Child processes that inherited the lock keep it until they end."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)

@@ -1,0 +1,75 @@
+"""`csor-adapter status`: what waits, what stands where, what was counted. Needs no lock and shows no patient data."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adapter import config
+from adapter.service.assembly import open_store
+from adapter.store import counters
+from adapter.store.facts import facts, size_bytes
+from adapter.store.inbox import open_inbox
+
+
+def status(
+    config_file: Annotated[Path, typer.Option("--config", help="The trust file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for monitoring.")] = False,
+) -> None:
+    """Queues and their ages, states of messages, children and deliveries, counters."""
+    found = read_status(config.load_trust(config_file))
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        _print(found)
+
+
+def read_status(settings: config.TrustSettings) -> dict[str, Any]:
+    """Everything that `status` shows."""
+    database = open_store(settings, migrate=False)
+    inbox = open_inbox(database, folder=settings.data_folder)
+    try:
+        with database.read() as conn:
+            queue = inbox.facts(conn)
+            store = asdict(facts(conn))
+            return {
+                "queue": {"waiting": queue.depth, "oldest_s": _age_s(queue.oldest_received_us)},
+                "messages": store["messages"],
+                "oldest_parked_s": _age_s(store["oldest_parked_us"]),
+                "children": {
+                    **store["persons"],
+                    "blocked": store["blocked_persons"],
+                    "to_settle": store["dirty_persons"],
+                },
+                "rows": store["rows"],
+                "unsent_rows": store["unsent_rows"],
+                "deliveries": store["deliveries"],
+                "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),
+                "store_bytes": size_bytes(conn),
+                "counters": counters.all_counts(conn),
+            }
+    finally:
+        inbox.close()
+        database.close()
+
+
+def _age_s(moment_us: int | None) -> int | None:
+    return None if moment_us is None else max(0, int(datetime.now(UTC).timestamp()) - moment_us // 1_000_000)
+
+
+def _print(found: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in found.items():
+        title = name.replace("_", " ")
+        if isinstance(value, dict):
+            for key, count in value.items():
+                table.add_row(title, str(key), "-" if count is None else str(count))
+                title = ""
+        else:
+            table.add_row(title, "", "-" if value is None else str(value))
+    Console().print(table)
