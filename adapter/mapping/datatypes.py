@@ -43,9 +43,9 @@ def annotation(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | No
 
 
 def flag(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:
-    """Y or N (HL7 table 0136) as boolean."""
+    """Y or N (HL7 table 0136) as boolean; `RESURREC`, a Welsh hub's word for a death taken back, is no (seen 2026)."""
     value = reader.text(reader.parts(text)[0])
-    known = {"Y": True, "N": False}.get(value.upper())
+    known = {"Y": True, "N": False, "RESURREC": False}.get(value.upper())
     return None if known is None else reader.derive("yes-no", value, known)
 
 

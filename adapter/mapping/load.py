@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from adapter.datafile import load_model, read_csv
+from adapter.datafile import load_model, positions_of, read_csv
 from adapter.errors import ExitCode, Finding, SetupError
 from adapter.mapping.rules import Block, Change, FieldRule, Overlay, SegmentMap, TableRow
 from adapter.mapping.v2_reader import Entry, Table
@@ -54,10 +54,15 @@ def load_source(folder: Path, *, vendor: str | None) -> V2Source:
 
 def _read(path: Path, model: type[M], findings: list[Finding]) -> M | None:
     try:
-        return load_model(path, model, exit_code=ExitCode.MAPPING)
+        found = load_model(path, model, exit_code=ExitCode.MAPPING)
     except SetupError as error:
         findings += error.findings
         return None
+    if found.segment != path.stem:
+        line, column = positions_of(found)["segment",]
+        text = f"the file is named {path.name} but maps {found.segment}"
+        findings.append(Finding(file=str(path), line=line, column=column, text=text))
+    return found
 
 
 def _tables(folder: Path, findings: list[Finding]) -> dict[str, Table]:

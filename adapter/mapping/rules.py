@@ -139,6 +139,8 @@ class FieldRule(_Rule):
     with_: dict[str, JsonValue] = {}
     """Fixed elements that go beside the value."""
     when: tuple[Condition, ...] = ()
+    clears: Words = ()
+    """Elements that this value rules out (`deceasedBoolean` rules out `deceasedDateTime`)."""
     note: str = ""
     """Why; for readers."""
 

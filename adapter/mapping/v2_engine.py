@@ -95,6 +95,7 @@ class Engine:
         self.faults: list[tuple[FieldRule, Fault]] = []
         self.cleared: list[str] = []
         names: dict[str, Any] = {**compiled.constants, "NONE": NONE, "NOTHING": {}, "Made": Made, "new": tuple.__new__}
+        names["cleared"] = self.cleared
         names["plain"] = self._remembering(self.plain)
         for name in set(_PARTS.findall(compiled.source)):
             kind, component, subcomponent = name.split("_")

@@ -134,7 +134,9 @@ class BlockSource:
         is_only = self._is_first(index, rule) and all(
             top_of(other.to) != head for at, other in enumerate(self.block.fields) if at < index
         )
-        return _assignment(head, shares=shares, is_only=is_only)
+        yield from _assignment(head, shares=shares, is_only=is_only)
+        if rule.clears:
+            yield f"cleared.extend({rule.clears!r})"
 
     def _around(self) -> Iterator[str]:
         """With the line itself, this decides what the line is made into."""
