@@ -5,15 +5,16 @@ Remembered values are shared between resources and messages, and bounded. A fiel
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from adapter import assertion
 from adapter.errors import Problem
 from adapter.mapping.compile import Compiled, CompiledBlock
 from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
-from adapter.mapping.rules import FieldRule, Item
+from adapter.mapping.rules import FieldRule, Item, place
 from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
-from adapter.mapping.v2_source import top_of
+from adapter.mapping.v2_source import key_paths, paths_of, top_of
 
 REMEMBERED = 4096
 """Values kept per rule; past this the rule starts afresh."""
@@ -28,6 +29,9 @@ NONE: list[str] = [""] * 100
 """The fields of a segment that is not there."""
 
 Maker = Callable[[list[str], dict[str, Any], dict[str, Any]], dict[str, Any] | None]
+Recalled = tuple[dict[str, Any] | None, str]
+"""What a line made: the resource, if any, and its key."""
+
 Many = Callable[..., int]
 KeyMaker = Callable[[list[str], dict[str, Any]], str]
 
@@ -40,6 +44,8 @@ class Plan:
         "block",
         "clock",
         "compiled",
+        "is_clock_shared",
+        "is_key_shared",
         "is_named",
         "item",
         "key",
@@ -67,7 +73,9 @@ class Plan:
         self.around: Callable[[dict[str, Any]], tuple[object, ...]] = names[f"around_{compiled.number}"]
         self.many: Many | None = names.get(f"many_{compiled.number}")
         self.is_named = block.item is Item.CONTEXT
-        self.remembered: dict[tuple[str, tuple[object, ...]], dict[str, Any]] | None = None
+        self.is_key_shared = any(place(path).segment != compiled.segment for path in key_paths(block))
+        self.is_clock_shared = all(place(path).segment != compiled.segment for path in block.clock)
+        self.remembered: dict[tuple[str, tuple[object, ...]], Recalled] | None = None
 
 
 class Made(NamedTuple):
@@ -94,7 +102,15 @@ class Engine:
         self.remembers = remembers
         self.faults: list[tuple[FieldRule, Fault]] = []
         self.cleared: list[str] = []
-        names: dict[str, Any] = {**compiled.constants, "NONE": NONE, "NOTHING": {}, "Made": Made, "new": tuple.__new__}
+        names: dict[str, Any] = {
+            **compiled.constants,
+            "NONE": NONE,
+            "NOTHING": {},
+            "Made": Made,
+            "new": tuple.__new__,
+            "Item": assertion.Item,
+        }
+        names |= {"OBSERVATION": assertion.ItemKind.OBSERVATION, "PATCH": assertion.Form.PATCH}
         names["cleared"] = self.cleared
         names["plain"] = self._remembering(self.plain)
         for name in set(_PARTS.findall(compiled.source)):
@@ -116,6 +132,14 @@ class Engine:
             if remembers and made.block.place == "new" and made.segment not in IN_RUNS:
                 plan.remembered = {}
             self.plans.setdefault(made.segment, []).append(plan)
+        read = {
+            place(p).segment
+            for made in compiled.blocks
+            for p in paths_of(made.block)
+            if place(p).segment != made.segment
+        }
+        self.lonely = {name for name, plans in self.plans.items() if name not in read and all(map(_is_simple, plans))}
+        """Segments that nothing else reads, and whose resources follow from their line and surroundings."""
         for segment, plans in self.plans.items():
             if segment in IN_RUNS and len(plans) == 1 and plans[0].many and not plans[0].is_named:
                 self.runs[segment] = plans[0]
@@ -205,6 +229,11 @@ class Engine:
         return value
 
 
+def _is_simple(plan: Plan) -> bool:
+    is_alone = not plan.is_key_shared and plan.is_clock_shared and plan.rank is None and not plan.is_named
+    return is_alone and plan.remembered is not None
+
+
 def _elements(rule: FieldRule, values: list[Json]) -> Json | None:
     """The values as what is put at the top of the target: a list of elements, or one value."""
     if not values:
@@ -228,12 +257,12 @@ def element(rule: FieldRule, value: Json) -> Json:
     return [value] if head.endswith("[]") else value
 
 
-def located(faults: list[tuple[FieldRule, Fault]], segment: str, number: int) -> list[Problem]:
-    """The faults of one segment as problems with their place."""
+def located(faults: list[tuple[FieldRule, Fault]], names: Sequence[str]) -> list[Problem]:
+    """The faults of one segment as problems with their place; `names` are the segments up to and with it."""
     problems = []
     for rule, fault in faults:
-        path = next((path for path in rule.from_ if path.startswith(segment)), rule.from_[0])
+        path = next((path for path in rule.from_ if path.startswith(names[-1])), rule.from_[0])
         name, _, rest = path.partition("-")
-        at = f"{name}[{number if name == segment else 1}]-{rest}"
+        at = f"{name}[{max(names.count(name), 1)}]-{rest}"
         problems.append(Problem(code=fault.code, text=fault.text, at=at))
     return problems

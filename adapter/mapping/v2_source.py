@@ -7,6 +7,7 @@ For each block: `make` (the resource of one segment), `around` (all it is made o
 from collections.abc import Iterable, Iterator
 
 from adapter.mapping.rules import Block, Condition, FieldRule, KeyPart, place
+from adapter.mapping.rules import Item as Role
 
 
 def paths_of(block: Block) -> Iterator[str]:
@@ -14,7 +15,7 @@ def paths_of(block: Block) -> Iterator[str]:
     yield from made_of(block)
     yield from block.clock
     yield from filter(None, [block.rank])
-    yield from _key_paths(block)
+    yield from key_paths(block)
 
 
 def made_of(block: Block) -> Iterator[str]:
@@ -33,7 +34,8 @@ def _conditions(block: Block) -> Iterator[Condition]:
         yield from rule.when
 
 
-def _key_paths(block: Block) -> Iterator[str]:
+def key_paths(block: Block) -> Iterator[str]:
+    """The positions the natural key is made of."""
     for part in block.key:
         yield from part.from_
         yield from filter(None, [part.unless_valued])
@@ -158,12 +160,12 @@ class BlockSource:
         yield f"def around_key_{self.number}(g):"
         yield f"    k = g.get('key {self.number}')"
         yield "    if k is None:"
-        yield from self._others(_key_paths(self.block), indent=8)
+        yield from self._others(key_paths(self.block), indent=8)
         sums = ", ".join(" + ".join(["''", *parts]) for parts in (before, after))
         yield f"        k = g['key {self.number}'] = ({sums})"
         yield from ("    return k", "")
         yield f"def key_{self.number}(f, g):"
-        yield from self._others(_key_paths(self.block), indent=4)
+        yield from self._others(key_paths(self.block), indent=4)
         yield f"    k0, k1 = around_key_{self.number}(g)"
         yield from (f"    return {' + '.join(['k0', *own, 'k1'])}", "")
 
@@ -260,7 +262,10 @@ class BlockSource:
         clock = "clock" if is_shared_clock else "w.clock(p, f)"
         rank = f"ranks_{self.number}.get({self._field(self.block.rank)}, 0)" if self.block.rank else "0"
         yield "        gone = w.take_cleared() if cleared else ()"
-        yield f"        made.append(new(Made, (p, r, i, {key}, {clock}, {rank}, gone, '')))"
+        if self.block.item is Role.OBSERVATION:
+            yield f"        made.append(Item(OBSERVATION, {key}, {clock}, {rank}, g['event'], PATCH, [r], gone))"
+        else:
+            yield f"        made.append(new(Made, (p, r, i, {key}, {clock}, {rank}, gone, '')))"
 
     def _is_steady(self, rule: FieldRule) -> bool:
         """Whether the value is the same for every segment of a run, and nothing in the run decides about it."""

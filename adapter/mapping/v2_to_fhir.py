@@ -5,6 +5,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,7 +31,6 @@ PERSON_EVENTS = frozenset({"A28", "A31", "A40"})
 """They speak of the person; no visit is made or changed by them."""
 TRIAGE_ENCOUNTER = "triage-encounter"
 _ENGINES = 32
-_OBSERVATION, _PATCH = ItemKind.OBSERVATION, Form.PATCH
 _BUNDLE_NAMES = uuid.UUID("6f1c0f53-2c55-5d0b-9c38-6a1f0d2b7a11")
 
 
@@ -94,12 +94,12 @@ def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statemen
     visit = ""
     items = statement.items
     for made in walk.made:
+        if isinstance(made, Item):
+            items.append(made)
+            continue
         role = made.plan.item
         if role is Role.OBSERVATION:
-            observed = Item(
-                _OBSERVATION, made.key, made.clock_us, made.rank, event, _PATCH, [made.resource], made.cleared
-            )
-            items.append(observed)
+            items.append(_item(made, ItemKind.OBSERVATION, made.key, event, made.rank))
         elif role is Role.ENCOUNTER:
             visit = made.key if made.key.partition("|")[2] else ""
             _place_visit(statement, made, visit)
@@ -109,7 +109,8 @@ def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statemen
             _place_person(statement, made, event)
     for kind_of_list, list_of in lists.items():
         items.append(_list_item(list_of, ItemKind(kind_of_list), visit or "person", event))
-    statement.clock_us = statement.clock_us or max((made.clock_us for made in walk.made), default=0)
+    if not statement.clock_us:
+        statement.clock_us = max((made.clock_us for made in walk.made), default=0)
     if not statement.clock_us:
         text = "no readable source time; ordered before all"
         statement.problems.append(Problem(code=ProblemCode.BAD_TIME, text=text, at="MSH[1]-7"))
@@ -162,18 +163,25 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> Resource
 
     walk = Walk(maps.engine(message, timezone), kind=message.type, zone=timezone, refer=refer)
     walk.run(message.lines, message.delimiters.field)
-    report: Made | None = None
-    results: dict[int, list[Resource]] = {}
-    for made in walk.made:
-        if made.plan.resource == "DiagnosticReport":
-            report = made
-        elif made.plan.resource == "Observation" and report:
-            results.setdefault(report.line, []).append({"reference": refer(made.name)})
+    made_here = [made for made in walk.made if isinstance(made, Made)]
+    results = _results(made_here, refer)
     entries = []
-    for made in walk.made:
+    for made in made_here:
         resource = made.resource
         if made.plan.resource == "DiagnosticReport" and made.line in results:
             resource = {**resource, "result": results[made.line]}
         full_url = refer(made.name)
         entries.append({"fullUrl": full_url, "resource": {**resource, "id": full_url.removeprefix("urn:uuid:")}})
     return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+
+def _results(made_here: list[Made], refer: Callable[[str], str]) -> dict[int, list[Resource]]:
+    """What each report (by the line of its OBR) refers to: the results up to the next OBR."""
+    results: dict[int, list[Resource]] = {}
+    report: Made | None = None
+    for made in made_here:
+        if made.plan.resource == "DiagnosticReport":
+            report = made
+        elif made.plan.resource == "Observation" and report:
+            results.setdefault(report.line, []).append({"reference": refer(made.name)})
+    return results

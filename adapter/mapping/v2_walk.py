@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from adapter.assertion import Item
 from adapter.errors import Problem
 from adapter.hl7v2.timestamps import read_time
-from adapter.mapping.v2_engine import NONE, Engine, Made, Plan, located
+from adapter.mapping.v2_engine import NONE, Engine, Made, Plan, Recalled, located
 
 _FORGOTTEN = {
     "PID": ("PV1", "PV2", "ORC", "OBR", "OBX", "SPM", "MRG"),
@@ -24,14 +27,29 @@ REMEMBERED_LINES = 2048
 class Walk:
     """One walk over one message."""
 
+    __slots__ = (
+        "clock_text",
+        "clock_us",
+        "counts",
+        "current",
+        "engine",
+        "group",
+        "made",
+        "order_is_open",
+        "problems",
+        "refer",
+        "zone",
+    )
+
     def __init__(self, engine: Engine, *, kind: str, zone: ZoneInfo, refer: Callable[[str], str] | None = None) -> None:
         """`refer` turns `Patient/1` into the reference text; without it only context resources are named."""
         self.engine = engine
         self.zone = zone
         self.refer = refer
-        self.made: list[Made] = []
+        self.made: list[Made | Item] = []
         self.problems: list[Problem] = []
-        self.group: dict[str, Any] = {"message": kind.partition("^")[0], "event": kind.partition("^")[2], "follows": ""}
+        code, _, event = kind.partition("^")
+        self.group: dict[str, Any] = {"message": code, "event": event, "follows": ""}
         self.current: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self.order_is_open = False
@@ -68,6 +86,8 @@ class Walk:
         return self
 
     def _segment(self, name: str, line: str, index: int, separator: str) -> None:
+        if name in self.engine.lonely and self._all_recalled(name, line, index):
+            return
         group, made = self.group, self.made
         fields = line.split(separator)
         if name == "MSH":
@@ -80,12 +100,11 @@ class Walk:
             if plan.place != "new" and self._adds(plan):
                 self._add_to(plan, fields)
                 continue
-            resource = self._recalled(plan, fields, line)
+            resource, key = self._recalled(plan, fields, line)
             if resource is None:
                 self.take_cleared()
                 continue
             self.current[plan.resource] = len(made)
-            key = plan.key(fields, group) if plan.key else ""
             rank = plan.ranks.get(plan.rank(fields, group), 0) if plan.rank else 0
             named = self._named(plan) if self.refer or plan.is_named else ""
             clock_us = self.clock(plan, fields)
@@ -94,20 +113,42 @@ class Walk:
     def _adds(self, plan: Plan) -> bool:
         return plan.place == "current" or (self.order_is_open and plan.resource in self.current)
 
-    def _recalled(self, plan: Plan, fields: list[str], line: str) -> dict[str, Any] | None:
-        """The resource that the same line made before in the same surroundings."""
+    def _all_recalled(self, name: str, line: str, index: int) -> bool:
+        """What a segment that nothing else reads made before: the line is not even split."""
+        if self.refer:
+            return False
+        found = []
+        for plan in self.engine.plans[name]:
+            known = plan.remembered.get((line, plan.around(self.group))) if plan.remembered is not None else None
+            if known is None:
+                return False
+            found.append((plan, known))
+        for plan, (resource, key) in found:
+            if resource is not None:
+                self.current[plan.resource] = len(self.made)
+                self.made.append(Made(plan, resource, index, key, self.clock(plan, NONE), 0, (), ""))
+        return True
+
+    def _recalled(self, plan: Plan, fields: list[str], line: str) -> Recalled:
+        """The resource, and its key, that the same line made before in the same surroundings."""
         remembered = plan.remembered
         if remembered is None:
-            return plan.make(fields, self.group, {"resourceType": plan.resource})
-        key = (line, plan.around(self.group))
-        resource = remembered.get(key)
-        if resource is None:
-            resource = plan.make(fields, self.group, {"resourceType": plan.resource})
-            if resource and not self.engine.cleared and not self.engine.faults:
+            return self._fresh(plan, fields)
+        surroundings = (line, plan.around(self.group))
+        found = remembered.get(surroundings)
+        if found is None:
+            found = self._fresh(plan, fields)
+            if not self.engine.cleared and not self.engine.faults:
                 if len(remembered) >= REMEMBERED_LINES:
                     remembered.clear()
-                remembered[key] = resource
-        return resource
+                remembered[surroundings] = found
+        if plan.key and plan.is_key_shared:
+            return found[0], plan.key(fields, self.group)
+        return found
+
+    def _fresh(self, plan: Plan, fields: list[str]) -> Recalled:
+        resource = plan.make(fields, self.group, {"resourceType": plan.resource})
+        return resource, plan.key(fields, self.group) if resource and plan.key else ""
 
     def take_cleared(self) -> tuple[str, ...]:
         """The paths that the segment in hand cleared with `\"\"`."""
@@ -123,10 +164,15 @@ class Walk:
         if at is None:
             return
         made = self.made[at]
-        resource = plan.make(fields, self.group, dict(made.resource))
-        cleared = self.take_cleared()
-        if resource is not None:
-            self.made[at] = made._replace(resource=resource, cleared=made.cleared + cleared)
+        before = made.resource if isinstance(made, Made) else made.resources[0]
+        resource = plan.make(fields, self.group, dict(before))
+        cleared = made.cleared + self.take_cleared()
+        if resource is None:
+            return
+        if isinstance(made, Made):
+            self.made[at] = made._replace(resource=resource, cleared=cleared)
+        else:
+            self.made[at] = msgspec.structs.replace(made, resources=[resource], cleared=cleared)
 
     def _named(self, plan: Plan) -> str:
         kind = plan.resource
@@ -184,7 +230,5 @@ class Walk:
 
     def tell(self, lines: Sequence[str], index: int) -> None:
         """Turn the faults of the segment in hand into problems with their place."""
-        name = lines[index][:3]
-        number = sum(line[:3] == name for line in lines[: index + 1])
-        self.problems += located(self.engine.faults, name, number)
+        self.problems += located(self.engine.faults, [line[:3] for line in lines[: index + 1]])
         self.engine.faults.clear()
