@@ -220,6 +220,8 @@ class TrustSettings(Positioned):
     settle: Settle = Settle()
     sink: Sink | None = None
     disclosure: Disclosure = Disclosure()
+    laboratory_tables: tuple[FilePath, ...] = ()
+    """The trust's own local codes, in the columns of `mappings/concepts/`, kept outside the package."""
     mappings: FilePath | None = None
     """Default: the mappings that came with the adapter."""
 

@@ -23,6 +23,7 @@ from adapter.receiver.validation import Fault, faults_of, repeated_records
 
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 """Decimals keep `72.50` as it was sent."""
 
 
@@ -129,7 +130,7 @@ def _page(name: str, found: list[dict[str, Any]], limit: int) -> Response:
 
 
 def _json(content: object, *, status: int = 200) -> Response:
-    return _json_bytes(msgspec.json.encode(content), status=status)
+    return _json_bytes(_ENCODER.encode(content), status=status)
 
 
 def _json_bytes(content: bytes, *, status: int = 200) -> Response:

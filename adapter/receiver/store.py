@@ -33,6 +33,10 @@ CREATE TABLE IF NOT EXISTS answer (
 """
 
 
+_ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
+"""Decimals stay numbers, with their digits."""
+
+
 class KeyReused(Exception):
     """The idempotency key was used before for another body."""
 
@@ -168,11 +172,11 @@ def _follows(row: dict[str, Any], content: bytes, standing: dict[str, tuple[int,
 def _content(row: dict[str, Any], *, csor_id: str) -> bytes:
     """Digest of what a row says, its version left out: equal content under a new version is told by the log."""
     said = [csor_id, row["kind"], row["deleted"], row["fields"]]
-    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).digest()
+    return hashlib.sha256(_ENCODER.encode(said)).digest()
 
 
 def _values(row: dict[str, Any], batch: Batch, content: bytes) -> tuple[object, ...]:
-    fields = msgspec.json.encode(row["fields"], order="sorted").decode()
+    fields = _ENCODER.encode(row["fields"]).decode()
     return (batch.trust, row["record_id"], batch.csor_id, row["kind"], row["version"], row["deleted"], fields, content)
 
 

@@ -66,7 +66,9 @@ class Mappings(NamedTuple):
         wards = {ward.code: ward.type.value for ward in settings.wards}
         return cls(
             v2=mapping.load_v2_maps(folder, vendor=_overlay(folder, settings.vendor), wanted=mapping.STATE_TYPES),
-            csor=mapping.load_csor_maps(folder),
+            csor=mapping.load_csor_maps(
+                folder, timezone=settings.site.timezone, own_concepts=settings.laboratory_tables
+            ),
             cohort=rules,
             triage=cohort.load_triage(folder / "cohort", wards=wards, rules=rules),
             lists=lists,

@@ -6,6 +6,7 @@ on their standard input closes and they stop.
 """
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -191,7 +192,7 @@ def run_part(part: str, settings: TrustSettings) -> None:
 
 def _stop_without_parent(stopping: threading.Event) -> None:
     # The supervisor never writes: the read returns when its end of the pipe closes.
-    sys.stdin.buffer.read(1)
+    os.read(sys.stdin.fileno(), 1)  # not through the buffer, whose lock the end of the interpreter wants
     stopping.set()
 
 

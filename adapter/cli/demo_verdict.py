@@ -1,0 +1,159 @@
+"""Did every expected row arrive, and no other? Inside the trust and at the receiver, each held to the truth.
+
+The truth comes from the clinical courses alone; what the payload should hold is computed from it here, not by the
+disclosure rules it judges.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from adapter.simulator import TruthRow
+
+_HEAD = frozenset({"kind", "child", "row"})
+_IN_MINUTES = {
+    "admit_dt": "admit_minutes",
+    "discharge_dt": "discharge_minutes",
+    "knife_to_skin": "knife_to_skin_minutes",
+    "collected_dt": "collected_minutes",
+}
+_STAYS_INSIDE = frozenset({"spell_id"})
+
+Fields = tuple[tuple[str, str], ...]
+Child = frozenset[tuple[tuple[str, Fields], int]]
+"""Everything of one child: each row with how often it stands."""
+
+
+class Verdict(NamedTuple):
+    """What was found."""
+
+    children: int
+    rows: Counter[str]
+    """By kind, inside the trust."""
+    held: int
+    """Of those, how many must not leave yet."""
+    filled: int
+    fields: int
+    """Fields of the dictionary in those rows, and how many of them the messages filled."""
+    sent: Counter[str]
+    """By kind, at the receiver."""
+    faults: tuple[str, ...]
+
+
+def judge(
+    truth: Sequence[TruthRow], inside: Sequence[Mapping[str, Any]], outside: Sequence[Mapping[str, Any]]
+) -> Verdict:
+    """Children are compared whole, so a row under the wrong child counts as one missing and one too many."""
+    known = _names(truth)
+    faults = [
+        *_differences("inside the trust", _of_truth(truth), _of_rows(inside, known)),
+        *_differences("at the receiver", _of_payload_truth(truth), _of_payload(outside, known)),
+    ]
+    values = [value for row in inside for name, value in row.items() if name not in _HEAD and name != "state"]
+    return Verdict(
+        children=len({row["child"] for row in inside}),
+        rows=Counter(row["kind"] for row in inside),
+        held=sum(row["state"] == "held" for row in inside),
+        filled=sum(value is not None for value in values),
+        fields=len(values),
+        sent=Counter(row["kind"] for row in outside if not row["deleted"]),
+        faults=tuple(faults),
+    )
+
+
+def _names(truth: Iterable[TruthRow]) -> dict[str, frozenset[str]]:
+    """Which fields the truth determines, by kind."""
+    names: dict[str, set[str]] = {}
+    for row in truth:
+        names.setdefault(row.kind, set()).update(row.fields)
+    return {kind: frozenset(each) for kind, each in names.items()}
+
+
+def _of_truth(truth: Iterable[TruthRow]) -> Counter[Child]:
+    return _whole((row.child, row.kind, _plain(row.fields)) for row in truth)
+
+
+def _of_rows(rows: Iterable[Mapping[str, Any]], known: Mapping[str, frozenset[str]]) -> Counter[Child]:
+    return _whole(
+        (str(row["child"]), row["kind"], _plain({name: row.get(name) for name in known.get(row["kind"], ())}))
+        for row in rows
+    )
+
+
+def _of_payload_truth(truth: Sequence[TruthRow]) -> Counter[Child]:
+    births = {row.child: _instant(row.fields["birth_datetime"]) for row in truth if row.kind == "infant"}
+    return _whole(
+        (row.child, row.kind, _plain(_leaving(row, births[row.child])))
+        for row in truth
+        if row.fields.get("analyte") != "unmapped"
+    )
+
+
+def _leaving(row: TruthRow, birth: datetime) -> dict[str, Any]:
+    left: dict[str, Any] = {}
+    for name, value in row.fields.items():
+        if name == "birth_datetime":
+            left["birth_year_month"] = str(value)[:7]
+        elif name in _IN_MINUTES:
+            minutes = None if value is None else int((_instant(value) - birth).total_seconds() // 60)
+            left[_IN_MINUTES[name]] = minutes
+        elif name not in _STAYS_INSIDE:
+            left[name] = value
+    return left
+
+
+def _of_payload(rows: Iterable[Mapping[str, Any]], known: Mapping[str, frozenset[str]]) -> Counter[Child]:
+    def seen(row: Mapping[str, Any]) -> dict[str, Any]:
+        fields = row["fields"]
+        names = {_IN_MINUTES.get(name, name) for name in known.get(row["kind"], ()) if name not in _STAYS_INSIDE}
+        names = {"birth_year_month" if name == "birth_datetime" else name for name in names}
+        return {name: fields.get(name) for name in names}
+
+    return _whole((row["csor_id"], row["kind"], _plain(seen(row))) for row in rows if not row["deleted"])
+
+
+def _whole(rows: Iterable[tuple[str, str, Fields]]) -> Counter[Child]:
+    """Children by all they have, without their names: twins may be equal, so they are counted."""
+    of_child: dict[str, Counter[tuple[str, Fields]]] = {}
+    for child, kind, fields in rows:
+        of_child.setdefault(child, Counter())[(kind, fields)] += 1
+    return Counter(frozenset(each.items()) for each in of_child.values())
+
+
+def _plain(fields: Mapping[str, Any]) -> Fields:
+    return tuple(sorted((name, _text(value)) for name, value in fields.items()))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
+        return str(Decimal(str(value)).normalize())
+    return str(value)
+
+
+def _instant(text: Any) -> datetime:
+    return datetime.fromisoformat(str(text))
+
+
+def _differences(where: str, expected: Counter[Child], found: Counter[Child]) -> list[str]:
+    missing, extra = expected - found, found - expected
+    faults = []
+    if missing or extra:
+        faults.append(f"{where}: {missing.total()} children not as expected, {extra.total()} not expected")
+    rows_missing = _rows_of(missing) - _rows_of(extra)
+    rows_extra = _rows_of(extra) - _rows_of(missing)
+    for word, rows in (("missing", rows_missing), ("not expected", rows_extra)):
+        kinds = Counter(kind for (kind, _), count in rows.items() for _ in range(count))
+        faults += [f"{where}: {count} {kind} rows {word}" for kind, count in sorted(kinds.items())]
+    return faults
+
+
+def _rows_of(children: Counter[Child]) -> Counter[tuple[str, Fields]]:
+    rows: Counter[tuple[str, Fields]] = Counter()
+    for child, times in children.items():
+        for row, count in child:
+            rows[row] += count * times
+    return rows
