@@ -37,6 +37,8 @@ class CaseState:
     evidence: tuple[Evidence, ...]
     """What counts, oldest first."""
     problems: tuple[Problem, ...]
+    place: str = ""
+    """The rule that gave the state: `conditions.yaml:41`, for lineage."""
 
     @property
     def is_included(self) -> bool:
@@ -89,6 +91,7 @@ def _case(condition: Condition, rule: StateRule, evidence: set[Evidence], *, sex
         first_seen_late=any(item.is_late for item in counted),
         evidence=counted,
         problems=() if is_refuted else tuple(problems),
+        place=f"{rule._file.rpartition('/')[2]}:{rule._line}",
     )
 
 

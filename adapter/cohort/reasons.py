@@ -19,8 +19,8 @@ _MONTHS = (
 
 def sentence(rule: StateRule, counted: Collection[Evidence], *, held: bool, problems: Iterable[Problem]) -> str:
     """`Included: Q79.3 coded 3 March 2026; T28.1 on 3 March 2026.`"""
-    told = list(dict.fromkeys(_told(item) for item in counted))
-    parts = told[:_SHOWN] + ([f"{len(told) - _SHOWN} more"] if len(told) > _SHOWN else [])
+    each = list(dict.fromkeys(told(item) for item in counted))
+    parts = each[:_SHOWN] + ([f"{len(each) - _SHOWN} more"] if len(each) > _SHOWN else [])
     reasons = dict.fromkeys([rule.because, *(problem.text for problem in problems)])
     label = "Held for a person" if held else _LABELS[rule.state]
     return f"{label}: {'; '.join([*parts, *filter(None, reasons)])}."
@@ -37,15 +37,16 @@ def _order(item: Evidence) -> tuple[datetime, str, str, str, str, str, str]:
     return begin, item.at, item.kind, item.system, item.code, item.standing, item.ref
 
 
-def _told(item: Evidence) -> str:
+def told(item: Evidence) -> str:
+    """`Q79.3 coded 3 March 2026`."""
     if item.standing is Standing.REFUTED:
         return f"{item.code} refuted"
     if item.standing is Standing.WITHDRAWN:
         return f"{item.code} entered in error"
-    return f"{item.code} {'on' if item.is_operation else 'coded'} {_day(item.at)}"
+    return f"{item.code} {'on' if item.is_operation else 'coded'} {day(item.at)}"
 
 
-def _day(text: str) -> str:
+def day(text: str) -> str:
     """As precisely as known, without the hour."""
     found = days(text)
     if found is None:

@@ -18,6 +18,7 @@ to the source value and get the stored one. The names of steps are a closed list
     join         argument and text written together
     multiply     the number times the argument           ph   9 − log10 of the number, three decimals
     plausible    whether the number lies outside the range of the argument
+    well-formed  whether the text is a code of that system (argument; rules in `codelists`)
 """
 
 from collections.abc import Callable

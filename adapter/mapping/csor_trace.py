@@ -4,16 +4,27 @@ Off the hot path. It walks the same rules with the same conversions as the compi
 the same values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
 from adapter.fhir.path import Path
+from adapter.mapping.codelists import CodeLists
+from adapter.mapping.csor_codings import code_of
 from adapter.mapping.csor_compile import Ready
 from adapter.mapping.csor_outcome import NOTHING, Outcome, Step
 from adapter.mapping.csor_rules import ALL_VALUES, As, FieldRule
 from adapter.mapping.laboratory import Decision, Laboratory, Measured
 from adapter.mapping.observation import referred
+
+
+class PartTrace(NamedTuple):
+    """The lineage of one value inside a field that is a list; the steps lead from the source to it."""
+
+    at: str
+    """`[0].code`."""
+    sources: tuple[str, ...]
+    steps: tuple[Step, ...]
 
 
 class FieldTrace(NamedTuple):
@@ -24,6 +35,34 @@ class FieldTrace(NamedTuple):
     rule: str
     """`lab_result.yaml:12`."""
     steps: tuple[Step, ...]
+    parts: tuple[PartTrace, ...] = ()
+    """Of a field that is a list of codes: each of its values."""
+
+
+def trace_codes(codings: Sequence[tuple[str, Any]], codelists: CodeLists) -> Iterator[PartTrace]:
+    """The values of a field that keeps every coding; of each coding its place and itself."""
+    kept = [(place, coding) for place, coding in codings if isinstance(coding, dict) and _is_text(coding.get("code"))]
+    for number, (place, coding) in enumerate(kept):
+        value = code_of(coding, codelists)
+        system, is_listed = value["system"], str(value["listed"]).lower()
+        if value["listed"]:
+            named = Step("table", codelists.place_of(system), system)
+            code = Step("normalise", system, value["code"])
+        else:
+            named, code = Step("take", "", system or ""), Step("take", "", value["code"])
+        steps = {
+            "system": ("system", named),
+            "code": ("code", code),
+            "display": ("display", Step("take", "", value["display"] or "")),
+            "listed": ("code", Step("well-formed", system or "", is_listed)),
+        }
+        for name, (element, step) in steps.items():
+            if value[name] is not None:
+                yield PartTrace(f"[{number}].{name}", (f"{place}.{element}",), (step,))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def rule_place(rule: FieldRule) -> str:
@@ -186,8 +225,15 @@ class _Lineage:
         return (source,), (Step("comparator", "", comparator),)
 
     def _other_path(self) -> str:
-        names = ("valueString", "valueInteger", "valueCodeableConcept")
-        return next((name for name in names if name in self._resource), "value")
+        names = ("valueString", "valueInteger")
+        return next((name for name in names if name in self._resource), None) or self._word_of_concept()
+
+    def _word_of_concept(self) -> str:
+        """Of a coded value, the element whose word was kept."""
+        concept = self._resource.get("valueCodeableConcept")
+        paths = [Path(name).located(concept) if concept else [] for name in ("text", "coding.display", "coding.code")]
+        found = [place for located in paths for place, word in located if word == self._measured.value_original]
+        return f"valueCodeableConcept.{found[0]}" if found else "valueCodeableConcept"
 
 
 def _text(value: Any) -> str:

@@ -14,8 +14,8 @@ from adapter.mapping.codelists import CodeLists, load_codelists
 from adapter.mapping.concepts import UNMAPPED, load_concepts
 from adapter.mapping.csor_compile import Project, Projection, Ready, compile_map
 from adapter.mapping.csor_conversions import conversion
-from adapter.mapping.csor_rules import LABORATORY, CsorMap, FieldRule
-from adapter.mapping.csor_trace import FieldTrace, trace_field, trace_measured
+from adapter.mapping.csor_rules import LABORATORY, As, CsorMap, FieldRule
+from adapter.mapping.csor_trace import FieldTrace, first_located, trace_codes, trace_field, trace_measured
 from adapter.mapping.laboratory import Laboratory
 from adapter.mapping.units import Units, load_units
 
@@ -71,9 +71,16 @@ class CsorMaps:
         return TracedProjection(fields=projection.fields, problems=projection.problems, lineage=lineage)
 
     def _trace(self, ready: Ready, resource: Resource, context: Mapping[str, Resource]) -> FieldTrace:
+        rule = ready.rule
         if ready.convert is None:
-            return trace_measured(ready.rule, self._laboratory, resource, context)
-        return trace_field(ready, resource, context)
+            traced = trace_measured(rule, self._laboratory, resource, context)
+        else:
+            traced = trace_field(ready, resource, context)
+        if rule.as_ in (As.CODES, As.TEST_CODES):
+            paths = rule.path if rule.as_ is As.CODES else [f"{path}.coding" for path in rule.path]
+            codings = first_located(paths, resource, context)
+            return traced._replace(parts=tuple(trace_codes(codings, self.codelists)))
+        return traced
 
 
 def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Sequence[Path] = ()) -> CsorMaps:
