@@ -34,7 +34,9 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     value: Any
 
     def wins_over(self, other: "Said | None") -> bool:
-        return other is None or (self.clock_us, _text(self.value)) > (other.clock_us, _text(other.value))
+        if other is None or self.clock_us != other.clock_us:
+            return other is None or self.clock_us > other.clock_us
+        return _text(self.value) > _text(other.value)
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True):

@@ -16,6 +16,8 @@ CANCEL_DISCHARGE = "A13"
 _DISCHARGE_PATHS = ("period.end", "hospitalization.dischargeDisposition", "hospitalization.destination")
 # A flag or a note speaks of the value it came with: a new value without them does not inherit them.
 _VALUE_GROUP = ("dataAbsentReason", "interpretation", "note")
+# Numbers as numbers: an item compares the same whether it was read back from the store or is still as it was made.
+_BY_CONTENT = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
 class Visit(NamedTuple):
@@ -29,7 +31,7 @@ class Visit(NamedTuple):
 
 def order(item: Item) -> tuple[int, int, bytes]:
     """By source clock, then status precedence, then content: never by arrival."""
-    return item.clock_us, item.rank, msgspec.json.encode(item, order="sorted")
+    return item.clock_us, item.rank, _BY_CONTENT.encode(item)
 
 
 def fold(items: Sequence[Item]) -> Resource:

@@ -25,6 +25,7 @@ MASTER_BYTES = 32
 _NONCE_BYTES = 12
 _CHECK = b"csor-adapter sealing check".ljust(32)
 _CIPHERS_KEPT = 8192
+_LENGTHS = tuple(size.to_bytes(8, "big") for size in range(1024))
 
 
 class KeyDestroyed(AdapterError):
@@ -164,10 +165,12 @@ class KeyRing:
         if base is None:
             base = self._hashes[domain] = blake2b(key=_derive(self._master, "blind:" + domain), digest_size=16)
         hashed = base.copy()
+        pieces: list[bytes] = []
         for part in parts:
             data = part.encode() if isinstance(part, str) else part
-            hashed.update(len(data).to_bytes(8, "big"))
-            hashed.update(data)
+            size = len(data)
+            pieces += (_LENGTHS[size] if size < 1024 else size.to_bytes(8, "big"), data)
+        hashed.update(b"".join(pieces))
         return hashed.digest()
 
     def derived(self, domain: str) -> bytes:
