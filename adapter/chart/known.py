@@ -83,13 +83,19 @@ def said_of(item: Item) -> dict[str, Said]:
     return said | {field: Said(item.clock_us, None) for field in cleared}
 
 
-def patient_of(members: Iterable[Known]) -> Resource:
-    """The Patient as all identifiers of one person together say: the latest statement of each field."""
+def newest_of(members: Iterable[Known]) -> dict[str, Said]:
+    """The latest statement of each field among all identifiers of one person."""
     newest: dict[str, Said] = {}
     for known in members:
         for field, said in known.fields.items():
             if said.value is not None and said.wins_over(newest.get(field)):
                 newest[field] = said
+    return newest
+
+
+def patient_of(members: Iterable[Known]) -> Resource:
+    """The Patient as all identifiers of one person together say."""
+    newest = newest_of(members)
     patient: Resource = {"resourceType": "Patient"}
     for field in sorted(newest):
         if field == NATIONAL_NUMBER:

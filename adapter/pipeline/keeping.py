@@ -5,17 +5,18 @@ the body stays sealed under the day key until the hold ends. Nothing is decided 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from adapter import cohort, identity
 from adapter.assertion import Assertion, Item, ItemKind, Resource, SourceIdentifier
 from adapter.chart import sealed
-from adapter.chart.known import NATIONAL_NUMBER, Known, Said, learn, said_of
-from adapter.chart.sealed import decode_assertion, encode_assertion
+from adapter.chart.known import Known, learn
+from adapter.chart.sealed import Note, decode_assertion, encode_assertion, encode_note
+from adapter.chart.stated import said_by
 from adapter.cohort.triage import Reason, TriageFacts, TriageRules
-from adapter.errors import MessageError, ProblemCode
+from adapter.errors import MessageError, Problem
 from adapter.identity import PatientFacts
 from adapter.pipeline.enrolment import Enrolment, Entry, Patient
 from adapter.statement import Statement
@@ -45,6 +46,17 @@ class Read(NamedTuple):
     stamp_us: int
     """MSH-7: the clock of items that have none of their own, and the one part of a message that a resend may lower."""
     body: bytes
+    bodies: Sequence[bytes] = ()
+    """The body taken apart where it is not all one patient's: then each is taken as a message of its own instead."""
+    problems: Sequence[Problem] = ()
+    """What of the body could not be used."""
+
+
+class Unread(NamedTuple):
+    """One body that cannot be read, and why."""
+
+    note: Note
+    body: bytes
 
 
 Translate = Callable[[str, bytes], Read]
@@ -61,6 +73,9 @@ class Outcome(NamedTuple):
     stampless: bytes | None = None
     subject: bytes | None = None
     expires_us: int | None = None
+    note: bytes | None = None
+    """Sealed under the same key."""
+    attempts: int = 0
 
 
 class Rules(NamedTuple):
@@ -79,6 +94,15 @@ class _New(NamedTuple):
     is_adt: bool
 
 
+def parked(ring: KeyRing, message: Arrived, note: Note, *, body: bytes | None, attempts: int = 0) -> Outcome:
+    """Kept for a person, under the key it has. Without `body` it stays as it is sealed."""
+    if message.key_id is None:
+        raise ValueError(f"message {message.id} has no body")
+    kept = message.sealed if body is None else ring.seal(message.key_id, body, sealed.MESSAGE)
+    told = ring.seal(message.key_id, encode_note(note), sealed.NOTE)
+    return Outcome(MessageState.PARKED, note.problems[0][0], message.key_id, kept, note=told, attempts=attempts)
+
+
 class Keeper:
     """Judges the messages of one batch."""
 
@@ -94,18 +118,41 @@ class Keeper:
         self._marks: list[tuple[Entry, int]] = []
         self.counts: Counter[str] = Counter()
 
-    def judge_all(self, batch: Sequence[tuple[Arrived, Read | ProblemCode]]) -> list[tuple[Arrived, Outcome]]:
+    def judge_all(self, batch: Sequence[tuple[Arrived, Read | Unread]]) -> list[tuple[Arrived, Outcome]]:
         """The outcome of each message, in order; all that follows from it is written."""
         stampless = {message.id: self._stampless(message, read) for message, read in batch if isinstance(read, Read)}
         stored = assertions.ids_of(self._conn, [each for keys in stampless.values() for each in keys])
         outcomes = []
         for message, read in batch:
-            self.counts[f"received.{message.kind}"] += 1
-            if isinstance(read, ProblemCode):
-                outcomes.append((message, self._park(message, read)))
+            self._count(message)
+            if isinstance(read, Unread):
+                outcomes.append((message, self._park(message, read.note, read.body)))
+            elif read.bodies:
+                self.counts["separated"] += 1
+                outcomes.append((message, Outcome(MessageState.ERASED, "separated", None, None)))
             else:
                 outcomes.append((message, self._judge(message, read, stampless[message.id], stored)))
+        outcomes = self._released(outcomes, {m.id: r for m, r in batch if isinstance(r, Read)}, stampless, stored)
         self._flush()
+        return outcomes
+
+    def _released(
+        self,
+        outcomes: list[tuple[Arrived, Outcome]],
+        reads: Mapping[int, Read],
+        stampless: Mapping[int, list[bytes]],
+        stored: dict[bytes, int],
+    ) -> list[tuple[Arrived, Outcome]]:
+        """What this batch put aside before a later message of it made its patient one of ours is judged again."""
+        while early := {
+            message.id
+            for message, outcome in outcomes
+            if outcome.state is MessageState.NOT_OURS and outcome.subject and self._enrolment.keeps(outcome.subject)
+        }:
+            outcomes = [
+                (m, self._judge(m, reads[m.id], stampless[m.id], stored) if m.id in early else outcome)
+                for m, outcome in outcomes
+            ]
         return outcomes
 
     def _stampless(self, message: Arrived, read: Read) -> list[bytes]:
@@ -114,9 +161,14 @@ class Keeper:
             for ordinal in range(len(read.statements))
         ]
 
-    def _park(self, message: Arrived, code: ProblemCode) -> Outcome:
-        self.counts[f"problem.{code.value}"] += 1
-        return Outcome(MessageState.PARKED, code.value, message.key_id, message.sealed)
+    def _count(self, message: Arrived) -> None:
+        is_refused = message.kind.startswith(REFUSED)
+        self.counts[f"refused.{message.kind.removeprefix(REFUSED)}" if is_refused else f"received.{message.kind}"] += 1
+
+    def _park(self, message: Arrived, note: Note, body: bytes) -> Outcome:
+        for code, _, _ in note.problems:
+            self.counts[f"problem.{code}"] += 1
+        return parked(self._ring, message, note, body=body)
 
     def _judge(self, message: Arrived, read: Read, stampless: list[bytes], stored: dict[bytes, int]) -> Outcome:
         outcomes = []
@@ -130,7 +182,9 @@ class Keeper:
             try:
                 outcomes.append(self._one(message, read, statement, key=key, ordinal=ordinal))
             except MessageError as error:
-                outcomes.append(self._park(message, error.problem.code))
+                outcomes.append(self._park(message, Note.of(error.problem), read.body))
+        if not outcomes and read.problems:
+            return self._park(message, Note.of(*read.problems), read.body)
         if not outcomes:
             return self._aside(message, "no-patient", subject=None)
         return min(outcomes, key=lambda outcome: _PRECEDENCE[outcome.state])
@@ -162,7 +216,7 @@ class Keeper:
         if not verdict.keep or (verdict.reason is Reason.IDENTITY_EVENT and not is_kept):
             self.counts[f"not-ours.{verdict.reason.value}"] += 1
             return self._aside(message, verdict.reason.value, subject=subject)
-        said = _said(statement.items, facts)
+        said = said_by(statement.items, facts)
         entry = self._enrolment.enrol(patient, said, state=IdentifierState.HELD)
         self._append(message, read, statement, entry=entry, key=key, ordinal=ordinal)
         body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
@@ -246,7 +300,7 @@ class Keeper:
                 for item in stated.items:
                     if item.kind is ItemKind.PATIENT:
                         facts = identity.read_patient(item.resources[0], related=(), settings=self._rules.identity)
-                        known = learn(known, _said([item], facts), seen=_seen(facts))
+                        known = learn(known, said_by([item], facts), seen=_seen(facts))
             entry.known = known
             entry.is_changed = True
             self._enrolment.regroup({entry.row.id})
@@ -274,28 +328,8 @@ _PRECEDENCE = {
 }
 
 
-def _said(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said]:
-    said: dict[str, Said] = {}
-    for item in items:
-        if item.kind is ItemKind.PATIENT:
-            said |= said_of(item)
-            if facts is not None and facts.nhs_number is not None:
-                number = facts.nhs_number
-                value = [number.digits, facts.nhs_status, facts.nhs_verified, _national_identifier(item.resources[0])]
-                said[NATIONAL_NUMBER] = Said(item.clock_us, value)
-    return said
-
-
 def _seen(facts: PatientFacts) -> tuple[str, str | None] | None:
     return (facts.nhs_number.digits, facts.birth) if facts.nhs_number and facts.nhs_verified else None
-
-
-def _national_identifier(patient: Resource) -> Resource:
-    """The identifier element of the NHS number, with its trace status; the number itself stays in the registry."""
-    for each in patient.get("identifier") or ():
-        if "nhs-number" in str(each.get("system", "")):
-            return {name: value for name, value in each.items() if name != "value"}
-    return {}
 
 
 def _encounter(statement: Statement) -> Resource:

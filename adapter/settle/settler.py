@@ -15,15 +15,15 @@ import structlog
 from adapter import cohort, identity
 from adapter.chart import sealed
 from adapter.chart.known import NATIONAL_NUMBER, Known, patient_of
-from adapter.chart.sealed import Summary, decode_assertion, decode_summary
+from adapter.chart.sealed import Summary, decode_summary
 from adapter.cohort import CaseState, Coded, CohortRules
 from adapter.identity.patients import birth_of
+from adapter.settle.loading import known_of, record_id_of, source_of
 from adapter.settle.projection import Draft, History, Project, RowState, Source, history, spells_and_lists
 from adapter.settle.results import KIND as LAB_RESULT
 from adapter.settle.results import Results
 from adapter.settle.row_versions import Child, RowWriter
 from adapter.store import assertions, counters, dirty, persons, registry, rows
-from adapter.store.assertions import AssertionRow
 from adapter.store.database import Connection, Database
 from adapter.store.faults import StoreError
 from adapter.store.persons import PersonRow
@@ -37,7 +37,6 @@ RELEASE = -1
 """In place of an assertion id among the dirty marks: the release goes on."""
 RELEASE_STEP = 50
 """Messages whose results one transaction projects: 20 rows each keeps it near 20 ms."""
-_KNOWN = msgspec.json.Decoder(Known)
 
 
 class Windows(NamedTuple):
@@ -139,9 +138,9 @@ class Settler:
         """Everything but the results; whether those must follow stands in the summary."""
         member_ids = [row.id for row in members]
         found = assertions.of_identifiers(conn, member_ids, kind=AssertionKind.ADT)
-        sources = [self._source(row) for row in found]
+        sources = [source_of(self._ring, row) for row in found]
         past = history(sources)
-        known = [self._known(row) for row in members]
+        known = [known_of(self._ring, row) for row in members]
         patient = patient_of(known)
         cases = self._judge(past, patient)
         is_included = any(case.is_included for case in cases)
@@ -172,8 +171,8 @@ class Settler:
 
     def _judge(self, past: History, patient: dict[str, Any]) -> list[CaseState]:
         return cohort.judge(
-            list(_coded(past, past.diagnoses.items())),
-            list(_coded(past, past.procedures.items())),
+            list(coded(past, past.diagnoses.items())),
+            list(coded(past, past.procedures.items())),
             birth=birth_of(patient),
             sex=patient.get("gender"),
             rules=self._rules,
@@ -289,19 +288,10 @@ class Settler:
 
     def record_id(self, kind: str, key: str) -> bytes:
         """Keyed by the kind and the natural key at the source."""
-        return self._ring.blind("record", kind, key)
+        return record_id_of(self._ring, kind, key)
 
     def _load(self, conn: Connection, assertion_ids: Sequence[int]) -> Iterable[Source]:
-        return [self._source(row) for row in assertions.by_ids(conn, assertion_ids)]
-
-    def _source(self, row: AssertionRow) -> Source:
-        assertion = decode_assertion(self._ring.unseal(row.key_id, row.sealed, sealed.ASSERTION), stamp_us=row.clock_us)
-        return Source(row.id, assertions.message_of(row.id), row.identifier_id, row.key_id, assertion)
-
-    def _known(self, row: IdentifierRow) -> Known:
-        if row.sealed is None:
-            raise ValueError(f"identifier {row.id} has no facts")
-        return _KNOWN.decode(self._ring.unseal(row.key_id, row.sealed, sealed.IDENTIFIER))
+        return [source_of(self._ring, row) for row in assertions.by_ids(conn, assertion_ids)]
 
 
 def case_fields(case: CaseState) -> dict[str, Any]:
@@ -319,7 +309,8 @@ def case_fields(case: CaseState) -> dict[str, Any]:
     }
 
 
-def _coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
+def coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
+    """What `cohort` judges: each entry of the lists, with when its visit began."""
     for key, said in lists:
         visit = past.visits.get(key)
         admitted = (visit.encounter.get("period") or {}).get("start") if visit else None
