@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import CodeType
 
 from adapter.mapping.rules import Block, FieldRule, place
-from adapter.mapping.v2_source import BlockSource, paths_of
+from adapter.mapping.v2_pieces import paths_of
+from adapter.mapping.v2_source import BlockSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,15 @@ def date_time(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | Non
     return reader.time(reader.parts(text)[0])
 
 
+def instant(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:
+    """A time of day on a date: FHIR has no less precise instant, and none is made up."""
+    time = reader.time(reader.parts(text)[0])
+    if time is None or len(time) > 10:
+        return time
+    reader.fault(ProblemCode.BAD_TIME, "a date where a time of day is needed; left out")
+    return None
+
+
 CONVERSIONS: Mapping[Conversion, Convert] = {
     Conversion.STRING: string,
     Conversion.TEXT: narrative,
@@ -87,6 +96,7 @@ CONVERSIONS: Mapping[Conversion, Convert] = {
     Conversion.DATE: date,
     Conversion.BIRTH_TIME: birth_time,
     Conversion.DATE_TIME: date_time,
+    Conversion.INSTANT: instant,
     Conversion.PERIOD: period,
     Conversion.CODEABLE_CONCEPT: codeable_concept,
     Conversion.CODING: coding,

@@ -72,6 +72,7 @@ class Conversion(StrEnum):
     DATE = "date"
     BIRTH_TIME = "birth-time"
     DATE_TIME = "dateTime"
+    INSTANT = "instant"
     PERIOD = "Period"
     CODEABLE_CONCEPT = "CodeableConcept"
     CODING = "Coding"

@@ -13,8 +13,8 @@ from adapter.errors import Problem
 from adapter.mapping.compile import Compiled, CompiledBlock
 from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
 from adapter.mapping.rules import FieldRule, Item, place
+from adapter.mapping.v2_pieces import key_paths, paths_of, top_of
 from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
-from adapter.mapping.v2_source import key_paths, paths_of, top_of
 
 REMEMBERED = 4096
 """Values kept per rule; past this the rule starts afresh."""
@@ -94,7 +94,7 @@ class Made(NamedTuple):
 
 
 class Engine:
-    """Everything a run over a message needs, for one way of writing messages."""
+    """Everything a run over a message needs, for one way of writing messages. One message at a time."""
 
     def __init__(self, compiled: Compiled, reader: Reader, *, remembers: bool = True) -> None:
         """`remembers=False` reads every field anew, as tracing must."""
@@ -143,6 +143,12 @@ class Engine:
         for segment, plans in self.plans.items():
             if segment in IN_RUNS and len(plans) == 1 and plans[0].many and not plans[0].is_named:
                 self.runs[segment] = plans[0]
+
+    def forget(self) -> None:
+        """Leave nothing of an earlier message."""
+        self.faults.clear()
+        self.cleared.clear()
+        self.reader.faults.clear()
 
     def _part(self, component: int, subcomponent: int) -> Callable[[str], str]:
         """Takes a component of a field's first repetition, still escaped."""

@@ -8,44 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from adapter.mapping.rules import Block, Condition, FieldRule, KeyPart, place
 from adapter.mapping.rules import Item as Role
-
-
-def paths_of(block: Block) -> Iterator[str]:
-    """Every v2 position that the block reads."""
-    yield from made_of(block)
-    yield from block.clock
-    yield from filter(None, [block.rank])
-    yield from key_paths(block)
-
-
-def made_of(block: Block) -> Iterator[str]:
-    """The positions the resource itself is made of."""
-    yield from block.needs
-    for condition in _conditions(block):
-        yield from filter(None, [condition.field])
-    for rule in block.fields:
-        yield from rule.from_
-        yield from rule.using
-
-
-def _conditions(block: Block) -> Iterator[Condition]:
-    yield from block.when
-    for rule in block.fields:
-        yield from rule.when
-
-
-def key_paths(block: Block) -> Iterator[str]:
-    """The positions the natural key is made of."""
-    for part in block.key:
-        yield from part.from_
-        yield from filter(None, [part.unless_valued])
-
-
-def top_of(target: str) -> str:
-    """The part of a target up to its first list: what lies behind belongs to the list's element."""
-    head, mark, _ = target.partition("[]")
-    return head + mark
-
+from adapter.mapping.v2_pieces import absent, assignment, conditions, indented, key_paths, made_of, paths_of, top_of
 
 _FAR = 15
 """Fields from here on are seldom sent."""
@@ -81,7 +44,7 @@ class BlockSource:
         for test in self._entry():
             yield f"    if not ({test}): return None"
         for index, rule in enumerate(self.block.fields):
-            yield from _indented(4, self._rule(index, rule))
+            yield from indented(4, self._rule(index, rule))
         yield from ("    return r", "")
 
     def _entry(self) -> Iterator[str]:
@@ -98,15 +61,15 @@ class BlockSource:
             yield f"if t and {guard}:" if guard else "if t:"
             yield f"    v = {self._fetched(number, rule)}"
             yield "    if v is not None:"
-            yield from _indented(8, self._put(index, rule))
+            yield from indented(8, self._put(index, rule))
         elif rule.refers_to:
             yield f"v = {self._referred(number, rule)}"
             yield f"if v is not None and {guard}:" if guard else "if v is not None:"
-            yield from _indented(4, self._put(index, rule))
+            yield from indented(4, self._put(index, rule))
         else:
             yield f"if {guard}:" if guard else "if True:"
             yield f"    v = k{number}"
-            yield from _indented(4, self._put(index, rule))
+            yield from indented(4, self._put(index, rule))
 
     def _fetched(self, number: int, rule: FieldRule) -> str:
         more = "".join(f", {self._field(path)}" for path in rule.using)
@@ -121,7 +84,7 @@ class BlockSource:
         tests = [self._test(rule.when)] if rule.when else []
         head = top_of(rule.to)
         if not head.endswith("[]") and not self._is_first(index, rule):
-            tests.append(_absent(head))
+            tests.append(absent(head))
         return " and ".join(tests)
 
     def _is_first(self, index: int, rule: FieldRule) -> bool:
@@ -136,14 +99,14 @@ class BlockSource:
         is_only = self._is_first(index, rule) and all(
             top_of(other.to) != head for at, other in enumerate(self.block.fields) if at < index
         )
-        yield from _assignment(head, shares=shares, is_only=is_only)
+        yield from assignment(head, shares=shares, is_only=is_only)
         if rule.clears:
             yield f"cleared.extend({rule.clears!r})"
 
     def _around(self) -> Iterator[str]:
         """With the line itself, this decides what the line is made into."""
         found = {self._field(path) for path in made_of(self.block) if place(path).segment != self.segment}
-        for condition in _conditions(self.block):
+        for condition in conditions(self.block):
             found |= {"g['event']"} if condition.event or condition.event_is_not else set()
             found |= {"g['message']"} if condition.message else set()
             found |= {"g['follows']"} if condition.follows else set()
@@ -210,7 +173,7 @@ class BlockSource:
             yield "    clock = w.clock(p, NONE)"
         for index, rule in enumerate(block.fields):
             if self._is_steady(rule):
-                yield from _indented(4, self._held(index, rule))
+                yield from indented(4, self._held(index, rule))
         yield f"    end, f = len(lines), g.get({self.segment!r}, NONE)"
         yield "    while i < end:"
         yield "        line = lines[i]"
@@ -223,7 +186,7 @@ class BlockSource:
             yield "            i += 1"
             yield "            continue"
         yield f"        r = {{'resourceType': {block.resource!r}}}"
-        yield from _indented(8, self._each())
+        yield from indented(8, self._each())
         yield from self._entry_made(is_shared_clock)
         yield "        if faults: w.tell(lines, i)"
         yield "        i += 1"
@@ -246,7 +209,7 @@ class BlockSource:
             if not last:
                 yield f"if n > {_FAR}:"
             last = first
-            yield from _indented(4, self._rule(index, rule))
+            yield from indented(4, self._rule(index, rule))
 
     def _held(self, index: int, rule: FieldRule) -> Iterator[str]:
         """Reads, before a run, a value that is the same for all of it."""
@@ -276,7 +239,7 @@ class BlockSource:
         guard = self._guard(index, rule)
         yield f"if h{index} is not None" + (f" and {guard}:" if guard else ":")
         yield f"    v = h{index}"
-        yield from _indented(4, self._put(index, rule))
+        yield from indented(4, self._put(index, rule))
 
     def _others(self, paths: Iterable[str], *, indent: int) -> Iterator[str]:
         """The fields of the other segments these paths name, as locals."""
@@ -310,39 +273,3 @@ class BlockSource:
         name = f"K{len(self.constants)}"
         self.constants[name] = frozenset(words)
         return name
-
-
-def _absent(head: str) -> str:
-    if head == "value[x]":
-        return "not any(n.startswith('value') for n in r)"
-    *parents, last = head.split(".")
-    holder = "r"
-    for name in parents:
-        holder = f"{holder}.get({name!r}, NOTHING)"
-    return f"{last!r} not in {holder}"
-
-
-def _assignment(head: str, *, shares: bool, is_only: bool) -> Iterator[str]:
-    """Assignment of v. Parents are made fresh, or copied where another resource may hold them too."""
-    if head == "value[x]":
-        yield "r.update(v)"
-        return
-    *parents, last = head.removesuffix("[]").split(".")
-    holder = "r"
-    for name in parents:
-        if shares:
-            yield f"d = {holder}[{name!r}] = {{**{holder}.get({name!r}, NOTHING)}}"
-        else:
-            yield f"d = {holder}.get({name!r})"
-            yield f"if d is None: d = {holder}[{name!r}] = {{}}"
-        holder = "d"
-    if head.endswith("[]") and not is_only:
-        yield f"d = {holder}"
-        yield f"d[{last!r}] = d[{last!r}] + v if {last!r} in d else v"
-    else:
-        yield f"{holder}[{last!r}] = v"
-
-
-def _indented(spaces: int, lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        yield " " * spaces + line

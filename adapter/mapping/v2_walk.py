@@ -57,6 +57,8 @@ class Walk:
 
     def run(self, lines: Sequence[str], separator: str) -> "Walk":
         """Every segment in order."""
+        # What a message left behind that failed half-way must not be told of this one.
+        self.engine.forget()
         runs = {} if self.refer else self.engine.runs
         widths, group = self.engine.widths, self.group
         has_specimens = "SPM" in widths and any(line.startswith("SPM") for line in lines)
