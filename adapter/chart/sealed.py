@@ -2,19 +2,45 @@
 
 import zlib
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from adapter.assertion import Assertion
+from adapter.errors import Problem
 
 ASSERTION = b"assertion"
 ROW = b"row"
 PERSON = b"person"
 IDENTIFIER = b"identifier"
 MESSAGE = b"message"
+NOTE = b"note"
+REFUSED = b"refused"
 DELIVERY = b"delivery"
 """Purposes: what was sealed for one place cannot be opened as another."""
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """What a person is told of a parked message."""
+
+    problems: list[tuple[str, str, str]]
+    """Code, text, place."""
+    length: int | None = None
+    """Of the whole, where only its beginning was kept."""
+    sha256: bytes = b""
+    """Of the whole, where only its beginning was kept."""
+
+    @classmethod
+    def of(cls, *problems: Problem) -> Self:
+        """The note of these problems."""
+        return cls([(problem.code.value, problem.text, problem.at) for problem in problems])
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """Bytes that were not taken as a message, as they wait in the inbox."""
+
+    note: Note
+    body: bytes
 
 
 class Content(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +76,8 @@ ENCODER = msgspec.json.Encoder(decimal_format="number")
 _FASTEST = 1
 _ASSERTION = msgspec.json.Decoder(Assertion, float_hook=Decimal)
 _CONTENT = msgspec.json.Decoder(Content, float_hook=Decimal)
+_NOTE = msgspec.msgpack.Decoder(Note)
+_REFUSAL = msgspec.msgpack.Decoder(Refusal)
 _SUMMARY = msgspec.json.Decoder(Summary)
 
 
@@ -82,3 +110,18 @@ def decode_content(plain: bytes) -> Content:
 def decode_summary(plain: bytes) -> Summary:
     """What settling decided."""
     return _SUMMARY.decode(plain)
+
+
+def encode_note(note: Note | Refusal) -> bytes:
+    """Ready to be sealed."""
+    return msgspec.msgpack.encode(note)
+
+
+def decode_note(plain: bytes) -> Note:
+    """What is wrong with a message."""
+    return _NOTE.decode(plain)
+
+
+def decode_refusal(plain: bytes) -> Refusal:
+    """What was refused, and why."""
+    return _REFUSAL.decode(plain)

@@ -3,7 +3,19 @@
 from adapter.fhir.bundle import Part, split
 from adapter.fhir.path import Path, PathStep, parse_path
 from adapter.fhir.resource import decode, encode
-from adapter.fhir.statements import statements
+from adapter.fhir.statements import Reading, read, statements
 from adapter.fhir.validate import validate
 
-__all__ = ["Part", "Path", "PathStep", "decode", "encode", "parse_path", "split", "statements", "validate"]
+__all__ = [
+    "Part",
+    "Path",
+    "PathStep",
+    "Reading",
+    "decode",
+    "encode",
+    "parse_path",
+    "read",
+    "split",
+    "statements",
+    "validate",
+]

@@ -29,6 +29,22 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """`Bundle.timestamp` of the Bundle it came in."""
 
 
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a body could not be used, with its own bytes, so that it can be kept for a person."""
+
+    raw: bytes
+    at: str
+    """JSON pointer as in Part: of a resource, or of a whole entry."""
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """A body in its pieces."""
+
+    parts: list[Part] = []
+    rejected: list[Rejected] = []
+    problems: list[Problem] = []
+
+
 class _Envelope(msgspec.Struct):
     """Of a body only what tells how to split it; the entries stay bytes."""
 
@@ -60,20 +76,27 @@ _TEXT = msgspec.json.Decoder(str)
 
 def split(body: bytes) -> tuple[list[Part], list[Problem]]:
     """The resources of a body and what was wrong with the others; Unparsable if it is no JSON at all."""
+    found = cut(body)
+    return found.parts, found.problems
+
+
+def cut(body: bytes) -> Cut:
+    """As `split`, with the bytes of what was wrong."""
     body = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not body:
         raise Unparsable(Problem(code=ProblemCode.EMPTY, text="the body is empty"))
-    problems: list[Problem] = []
+    found = Cut()
     lines = _ndjson_lines(body)
     if lines is None:
-        return list(_parts(body, at="", problems=problems, depth=0)), problems
-    parts: list[Part] = []
+        found.parts.extend(_parts(body, at="", found=found, depth=0))
+        return found
     for number, line in lines:
         try:
-            parts += _parts(line, at=f"line {number} ", problems=problems, depth=0)
+            found.parts.extend(_parts(line, at=f"line {number} ", found=found, depth=0))
         except MessageError as error:
-            problems.append(error.problem)
-    return parts, problems
+            found.problems.append(error.problem)
+            found.rejected.append(Rejected(raw=line, at=f"line {number} "))
+    return found
 
 
 def _ndjson_lines(body: bytes) -> list[tuple[int, bytes]] | None:
@@ -93,56 +116,59 @@ def _is_json_object(text: bytes) -> bool:
     return True
 
 
-def _parts(raw: bytes, *, at: str, problems: list[Problem], depth: int, **given: str) -> Iterator[Part]:
+def _parts(raw: bytes, *, at: str, found: Cut, depth: int, **given: str) -> Iterator[Part]:
     try:
         envelope = _ENVELOPE.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unparsable(not_json(error, at=at.strip())) from None
     if _text(envelope.resourceType) == "Bundle":
-        yield from _entries(envelope, at=at, problems=problems, depth=depth)
+        yield from _entries(raw, envelope, at=at, found=found, depth=depth)
         return
     resource = decode(raw, at=at.strip())
     if not isinstance(resource.get("resourceType"), str):
-        problems.append(_bad("not a FHIR resource: it has no resourceType", at=at))
+        _reject(found, "not a FHIR resource: it has no resourceType", raw=raw, at=at)
         return
     yield Part(raw=bytes(raw), resource=resource, at=at, **given)
 
 
-def _entries(envelope: _Envelope, *, at: str, problems: list[Problem], depth: int) -> Iterator[Part]:
+def _entries(whole: bytes, envelope: _Envelope, *, at: str, found: Cut, depth: int) -> Iterator[Part]:
     if depth == _MAX_DEPTH:
-        problems.append(_bad("Bundles are nested too deeply", at=at))
+        _reject(found, "Bundles are nested too deeply", raw=whole, at=at)
         return
     timestamp = _text(envelope.timestamp)
-    for index, raw in enumerate(_entry_list(envelope.entry, at=at, problems=problems)):
+    entries = _entry_list(envelope.entry)
+    if entries is None:
+        found.problems.append(_bad("Bundle.entry is not a list", at=f"{at}/entry"))
+        found.rejected.append(Rejected(raw=bytes(whole), at=at))
+        return
+    for index, raw in enumerate(entries):
         place = f"{at}/entry/{index}"
         try:
             entry = _ENTRY.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            problems.append(_bad("not a Bundle entry", at=place))
+            _reject(found, "not a Bundle entry", raw=raw, at=place)
             continue
         if bytes(entry.resource) == b"null":
             if entry.request is not None and entry.request.method == "DELETE":
-                problems.append(_bad("a deletion is not taken from a Bundle", at=place))
+                _reject(found, "a deletion is not taken from a Bundle", raw=raw, at=place)
             continue
         if entry.search is not None and entry.search.mode == "outcome":
             continue
         given = {"full_url": entry.fullUrl, "timestamp": timestamp}
         try:
-            yield from _parts(
-                bytes(entry.resource), at=f"{place}/resource", problems=problems, depth=depth + 1, **given
-            )
+            yield from _parts(bytes(entry.resource), at=f"{place}/resource", found=found, depth=depth + 1, **given)
         except MessageError:
-            problems.append(_bad("not a FHIR resource", at=f"{place}/resource"))
+            _reject(found, "not a FHIR resource", raw=entry.resource, at=f"{place}/resource")
 
 
-def _entry_list(raw: msgspec.Raw, *, at: str, problems: list[Problem]) -> list[msgspec.Raw]:
+def _entry_list(raw: msgspec.Raw) -> list[msgspec.Raw] | None:
+    """None where it is no list."""
     if bytes(raw) == b"null":
         return []
     try:
         return _ENTRIES.decode(raw)
     except msgspec.MsgspecError:
-        problems.append(_bad("Bundle.entry is not a list", at=f"{at}/entry"))
-        return []
+        return None
 
 
 def _text(raw: msgspec.Raw) -> str:
@@ -150,6 +176,11 @@ def _text(raw: msgspec.Raw) -> str:
         return _TEXT.decode(raw)
     except msgspec.MsgspecError:
         return ""
+
+
+def _reject(found: Cut, text: str, *, raw: bytes | msgspec.Raw, at: str) -> None:
+    found.problems.append(_bad(text, at=at))
+    found.rejected.append(Rejected(raw=bytes(raw), at=at))
 
 
 def _bad(text: str, *, at: str) -> Problem:

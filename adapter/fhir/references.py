@@ -1,6 +1,7 @@
 """References between the resources of one body: relative, absolute, `urn:uuid:`, with a version, contained, logical."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 from adapter.assertion import Resource
 from adapter.fhir.bundle import Part
@@ -54,11 +55,11 @@ class Index:
         return reference.partition("/_history/")[0].removeprefix(self._base)
 
     def key_of_part(self, part: Part) -> str:
-        """`Patient/123`; the full URL where the resource has no id; else the place in the body."""
+        """`Patient/123`; the full URL where the resource has no id; else its bytes, since its place names nothing."""
         kind, identity = part.resource["resourceType"], part.resource.get("id")
         if isinstance(identity, str) and identity:
             return f"{kind}/{identity}"
-        return self._normal(part.full_url) if part.full_url else f"{kind}{part.at.replace(' ', '')}"
+        return self._normal(part.full_url) if part.full_url else f"{kind}?sha256={sha256(part.raw).hexdigest()}"
 
     def patient_key(self, reference: Resource, resource: Resource) -> str | None:
         """The key of the patient a reference means; None if it means no patient or cannot be told."""
@@ -66,7 +67,7 @@ class Index:
         if target.startswith("#") or not target:
             inside = contained(reference, resource)
             return _key_of_described(inside) if inside is not None else None
-        found = self._find(target)
+        found = self.find(target)
         if found is not None:
             return self.key_of_part(found) if found.resource["resourceType"] == "Patient" else None
         target = self._normal(target)
@@ -76,10 +77,11 @@ class Index:
 
     def context(self, references: Iterable[str]) -> dict[str, Resource]:
         """The resources of the body that references mean, by the reference as it is written."""
-        found = {reference: self._find(reference) for reference in references}
+        found = {reference: self.find(reference) for reference in references}
         return {reference: part.resource for reference, part in found.items() if part is not None}
 
-    def _find(self, reference: str) -> Part | None:
+    def find(self, reference: str) -> Part | None:
+        """What of this body a reference means."""
         normal = self._normal(reference)
         part = self._by_name.get(normal)
         if part is None and "://" in normal:

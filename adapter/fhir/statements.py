@@ -4,12 +4,14 @@ Which patient a resource belongs to is read from its reference only; who that pa
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
-from adapter.fhir.bundle import Part, split
+from adapter.fhir.bundle import Part, Rejected, cut
 from adapter.fhir.clock import clock_us, rank
 from adapter.fhir.references import Index, contained, patient_reference
+from adapter.fhir.separate import separate
 from adapter.statement import Statement
 
 _ITEM_KINDS: Mapping[str, ItemKind] = {
@@ -22,24 +24,61 @@ _CONTEXT_TYPES = frozenset({"Specimen", "ServiceRequest"})
 _USED = frozenset({*_ITEM_KINDS, *_CONTEXT_TYPES, "Patient", "RelatedPerson"})
 
 
+class Reading(NamedTuple):
+    """A body, read."""
+
+    statements: list[Statement]
+    problems: list[Problem]
+    bodies: list[bytes]
+    """The body taken apart, one for each patient and one for what could not be used; empty for one patient's alone."""
+
+
 def statements(body: bytes, *, base: str = "") -> tuple[list[Statement], list[Problem]]:
     """What a body says, one statement per patient in order of first mention, and what of it could not be used.
 
     `base` is the address of the server it came from: absolute references below it are the same as relative ones.
     Raises Unparsable where the body is no JSON. Resource types that no row needs are passed over.
     """
-    parts, problems = split(body)
-    used = [part for part in parts if part.resource["resourceType"] in _USED]
-    mapped = [part for part in used if not _has_unknown_modifier(part, problems)]
+    found = read(body, base=base)
+    return found.statements, found.problems
+
+
+def read(body: bytes, *, base: str = "") -> Reading:
+    """As `statements`, and how the body is kept where it is not all one patient's."""
+    found = cut(body)
+    problems = found.problems
+    used = [part for part in found.parts if part.resource["resourceType"] in _USED]
+    unused = [part for part in found.parts if part.resource["resourceType"] not in _USED]
+    modified = [part for part in used if _has_unknown_modifier(part, problems)]
+    rejected = [*found.rejected, *map(_rejected, modified)]
+    mapped = [part for part in used if part not in modified] if modified else used
     index = Index(mapped, base=base)
     gathered: dict[str, Statement] = {}
+    owned: dict[str, list[Part]] = {}
+    shared: list[Part] = []
     for part in mapped:
+        known = len(problems)
         key = _subject_key(part, index, problems)
         if key is not None:
             _add(part, gathered.setdefault(key, Statement(patient=None, patient_key=key)), index)
+            owned.setdefault(key, []).append(part)
+        elif len(problems) > known:
+            rejected.append(_rejected(part))
+        else:
+            shared.append(part)
     for statement in gathered.values():
         statement.clock_us = max((item.clock_us for item in statement.items), default=0)
-    return list(gathered.values()), problems
+    for part in unused:
+        key = index.patient_key(patient_reference(part.resource), part.resource)
+        (shared if key is None else owned.setdefault(key, [])).append(part)
+    bodies: list[bytes] = []
+    if mapped and len(owned) + bool(rejected) > 1:
+        bodies = separate(owned, shared, rejected, index=Index([*mapped, *unused], base=base))
+    return Reading(list(gathered.values()), problems, bodies)
+
+
+def _rejected(part: Part) -> Rejected:
+    return Rejected(raw=part.raw, at=part.at)
 
 
 def _has_unknown_modifier(part: Part, problems: list[Problem]) -> bool:

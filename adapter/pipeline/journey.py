@@ -15,13 +15,14 @@ import structlog
 from adapter.chart import sealed
 from adapter.errors import MessageError, ProblemCode
 from adapter.pipeline.enrolment import Entry
-from adapter.pipeline.keeping import REFUSED, Arrived, Keeper, Outcome, Read, Rules, Translate
+from adapter.pipeline.keeping import REFUSED, Arrived, Keeper, Outcome, Read, Rules, Translate, Unread, parked
+from adapter.pipeline.separation import hand_in
 from adapter.store import attempts, counters, cursors, messages
 from adapter.store.database import Connection, Database
 from adapter.store.faults import StoreError
 from adapter.store.inbox import Inbox, QueuedMessage
 from adapter.store.messages import MessageRow
-from adapter.store.sealing import KeyRing
+from adapter.store.sealing import OVERHEAD_BYTES, KeyRing
 from adapter.store.states import MessageState
 
 log = structlog.get_logger()
@@ -32,6 +33,9 @@ _SWEEP_EVERY = 5_000
 _CACHE_LIMIT = 20_000
 
 
+_FRESH_LIMIT = 1_024
+_NEVER_WHOLE = frozenset({ProblemCode.TRUNCATED_FRAME.value, ProblemCode.TOO_LARGE.value})
+"""Kinds of what was refused because a part of it is missing: no replay makes a message of these."""
 class Pipeline:
     """Takes messages from the inbox, in order, and first those that a replay or a release has put back."""
 
@@ -65,10 +69,21 @@ class Pipeline:
         if not is_clean:
             self._alone_through = queued[-1].id if queued else 0
             self._waits_alone = True
+            if is_clean:
+                self._retry_crashed(conn)
 
     def stop(self) -> None:
         """All that was begun is committed: the next start need not be careful."""
         self._sweep()
+    def _retry_crashed(self, conn: Connection) -> None:
+        """Once, and alone: what crashed may have been the machine, or a fault that a new version does not have."""
+        reason = ProblemCode.CRASHED_THREE_TIMES.value
+        for number in messages.parked_for(conn, reason=reason, attempts=MAX_ATTEMPTS):
+            messages.set_state(conn, number, before=MessageState.PARKED, after=MessageState.RECEIVED)
+            attempts.clear(conn, number)
+            counters.bump(conn, "crashed.retried")
+            log.info("a message parked by crashes is tried once more", inbox_id=number)
+
         with self._database.write() as conn:
             cursors.set(conn, _CLEAN_STOP, "yes")
 
@@ -86,7 +101,7 @@ class Pipeline:
             return 0
         message = next_one[0]
         is_stored = isinstance(message, MessageRow)
-        if self._waits_alone if is_stored else message.id <= self._alone_through:
+        if self._goes_alone(message):
             return self._alone(message)
         try:
             return self._together(limit=limit)
@@ -103,12 +118,21 @@ class Pipeline:
             return 1
 
     def _claim(self, conn: Connection, *, limit: int) -> Sequence[Arrived]:
-        return messages.waiting(conn, limit=limit) or self._inbox.claim(conn, limit=limit)
+        stored = messages.waiting(conn, limit=limit)
+        # One that has crashed before takes no others with it.
+        marked = next((place for place, message in enumerate(stored) if message.attempts), len(stored))
+        return stored[: marked or 1] or self._inbox.claim(conn, limit=limit)
+
+    def _goes_alone(self, message: Arrived) -> bool:
+        if isinstance(message, MessageRow):
+            return self._waits_alone or message.attempts > 0
+        return message.id <= self._alone_through
 
     def _alone(self, message: Arrived) -> int:
         count = attempts.note(self._database, message.id)
-        if count > MAX_ATTEMPTS:
-            self._park_crashed(message)
+        before = message.attempts if isinstance(message, MessageRow) else 0
+        if count > (1 if before else MAX_ATTEMPTS):
+            self._park_crashed(message, attempts_made=before + count - 1)
             return 1
         try:
             return self._together(limit=1)
@@ -120,21 +144,27 @@ class Pipeline:
             log.error("message failed", inbox_id=message.id, attempt=count, reason=type(error).__name__)
             return 1
 
-    def _park_crashed(self, message: Arrived) -> None:
-        reason = ProblemCode.CRASHED_THREE_TIMES.value
+    def _park_crashed(self, message: Arrived, *, attempts_made: int) -> None:
+        code = ProblemCode.CRASHED_THREE_TIMES
+        once_more = "once more after the next clean stop" if attempts_made == MAX_ATTEMPTS else "only by `replay`"
+        text = f"processing it stopped the adapter {attempts_made} times; it is tried again {once_more}"
+        note = Note.of(Problem(code=code, text=text))
         with self._database.write() as conn:
-            outcome = Outcome(MessageState.PARKED, reason, message.key_id, message.sealed)
+            outcome = parked(self._ring, message, note, body=self._unseal(message), attempts=attempts_made)
+            attempts.clear(conn, message.id)
             self._write(conn, [(message, outcome)])
             self._done(conn, [message])
-            counters.bump(conn, f"problem.{reason}")
-        log.error("message parked", inbox_id=message.id, reason=reason)
+            counters.bump(conn, f"problem.{code.value}")
+        log.error("message parked", inbox_id=message.id, reason=code.value, attempts=attempts_made)
 
     def _together(self, *, limit: int) -> int:
         with self._database.write() as conn:
             batch = self._claim(conn, limit=limit)
             keeper = Keeper(conn, self._ring, self._registry_cache, rules=self._rules, now_us=_us(self._now()))
             fresh = self._without_duplicates(conn, batch, keeper)
-            self._write(conn, keeper.judge_all([(message, self._read(message)) for message in fresh]))
+            read = [(message, self._read(message)) for message in fresh]
+            hand_in(self._inbox, self._ring, read)
+            self._write(conn, keeper.judge_all(read))
             self._done(conn, batch)
             counters.bump_many(conn, keeper.counts)
         if self._unswept >= _SWEEP_EVERY:
@@ -160,16 +190,26 @@ class Pipeline:
             fresh.append(message)
         return fresh
 
-    def _read(self, message: Arrived) -> Read | ProblemCode:
+    def _read(self, message: Arrived) -> Read | Unread:
+        body = self._unseal(message)
         if message.kind.startswith(REFUSED):
-            return ProblemCode(message.kind.removeprefix(REFUSED))
-        if message.key_id is None or message.sealed is None:
-            raise ValueError(f"message {message.id} has no body")
-        body = self._ring.unseal(message.key_id, message.sealed, sealed.MESSAGE)
+            return Unread(self._refusal(message).note, body)
+        if message.kind in _NEVER_WHOLE and isinstance(message, MessageRow) and message.key_id and message.note:
+            return Unread(decode_note(self._ring.unseal(message.key_id, message.note, sealed.NOTE)), body)
         try:
             return self._translate(message.media, body)
         except MessageError as error:
-            return error.problem.code
+            return Unread(Note.of(error.problem), body)
+
+    def _unseal(self, message: Arrived) -> bytes:
+        if message.key_id is None or message.sealed is None:
+            raise ValueError(f"message {message.id} has no body")
+        if message.kind.startswith(REFUSED):
+            return self._refusal(message).body
+        return self._ring.unseal(message.key_id, message.sealed, sealed.MESSAGE)
+
+    def _refusal(self, message: Arrived) -> Refusal:
+        return decode_refusal(self._ring.unseal(message.key_id or b"", message.sealed or b"", sealed.REFUSED))
 
     def _write(self, conn: Connection, outcomes: Sequence[tuple[Arrived, Outcome]]) -> None:
         new = []
@@ -178,7 +218,7 @@ class Pipeline:
                 _move_stored(conn, message, outcome)
             else:
                 new.append(_row(message, outcome))
-            if self._waits_alone or message.id <= self._alone_through:
+            if self._goes_alone(message):
                 attempts.clear(conn, message.id)
         messages.insert_many(conn, new)
 
@@ -204,12 +244,12 @@ def _row(message: QueuedMessage, outcome: Outcome) -> MessageRow:
         received_us=message.received_us,
         state=outcome.state.value,
         reason=outcome.reason,
-        size=len(message.sealed),
+        size=len(outcome.sealed or message.sealed) - OVERHEAD_BYTES,
         control=message.control,
         content=message.content,
         stampless=outcome.stampless,
         subject=outcome.subject,
-        attempts=0,
+        attempts=outcome.attempts,
         expires_us=outcome.expires_us,
         key_id=outcome.key_id,
         sealed=outcome.sealed,
@@ -219,6 +259,7 @@ def _row(message: QueuedMessage, outcome: Outcome) -> MessageRow:
 def _move_stored(conn: Connection, message: MessageRow, outcome: Outcome) -> None:
     if outcome.state is MessageState.ERASED:
         messages.set_state(conn, message.id, before=MessageState.RECEIVED, after=MessageState.PROCESSED)
+        note=outcome.note,
         messages.erase(conn, [message.id], before=MessageState.PROCESSED)
         return
     messages.set_state(
@@ -236,3 +277,6 @@ def _move_stored(conn: Connection, message: MessageRow, outcome: Outcome) -> Non
 
 def _us(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000)
+    if message.note is not None or outcome.note is not None:
+        tried = max(message.attempts, outcome.attempts)
+        messages.set_note(conn, message.id, note=outcome.note, attempts=tried)

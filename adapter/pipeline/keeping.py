@@ -12,6 +12,7 @@ from typing import NamedTuple
 from adapter import cohort, identity
 from adapter.assertion import Assertion, Item, ItemKind, Resource, SourceIdentifier
 from adapter.chart import sealed
+from adapter.chart.fresh import Written
 from adapter.chart.known import Known, learn
 from adapter.chart.sealed import Note, decode_assertion, encode_assertion, encode_note
 from adapter.chart.stated import said_by
@@ -92,13 +93,15 @@ class _New(NamedTuple):
     row: AssertionRow
     entry: Entry
     is_adt: bool
+    assertion: Assertion | None
+    """None where its stamp was lowered since: the store says how it reads now."""
 
 
-def parked(ring: KeyRing, message: Arrived, note: Note, *, body: bytes | None, attempts: int = 0) -> Outcome:
-    """Kept for a person, under the key it has. Without `body` it stays as it is sealed."""
+def parked(ring: KeyRing, message: Arrived, note: Note, *, body: bytes, attempts: int = 0) -> Outcome:
+    """Kept for a person, under the key it has."""
     if message.key_id is None:
         raise ValueError(f"message {message.id} has no body")
-    kept = message.sealed if body is None else ring.seal(message.key_id, body, sealed.MESSAGE)
+    kept = ring.seal(message.key_id, body, sealed.MESSAGE)
     told = ring.seal(message.key_id, encode_note(note), sealed.NOTE)
     return Outcome(MessageState.PARKED, note.problems[0][0], message.key_id, kept, note=told, attempts=attempts)
 
@@ -116,6 +119,10 @@ class Keeper:
         self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
         self._new: dict[bytes, _New] = {}
         self._marks: list[tuple[Entry, int]] = []
+        self.results: list[Written] = []
+        """What will be settled result by result, to be kept at hand once this batch is committed."""
+        self.relearnt: list[int] = []
+        """Stored assertions whose stamp was lowered."""
         self.counts: Counter[str] = Counter()
 
     def judge_all(self, batch: Sequence[tuple[Arrived, Read | Unread]]) -> list[tuple[Arrived, Outcome]]:
@@ -193,9 +200,10 @@ class Keeper:
         """The same content under another stamp: one assertion, with the least stamp."""
         self.counts["repeat"] += 1
         if stored_id is not None and assertions.lower_clock(self._conn, stored_id, clock_us=read.stamp_us):
+            self.relearnt.append(stored_id)
             self._relearn(stored_id)
         elif stored_id is None and (new := self._new[key]).row.clock_us > read.stamp_us:
-            self._new[key] = new._replace(row=new.row._replace(clock_us=read.stamp_us))
+            self._new[key] = new._replace(row=new.row._replace(clock_us=read.stamp_us), assertion=None)
         return Outcome(MessageState.ERASED, "repeat", None, None, stampless=key)
 
     def _one(self, message: Arrived, read: Read, statement: Statement, *, key: bytes, ordinal: int) -> Outcome:
@@ -286,7 +294,7 @@ class Keeper:
             key_id=entry.row.key_id,
             sealed=self._ring.seal(entry.row.key_id, plain, sealed.ASSERTION),
         )
-        self._new[key] = _New(row, entry, is_adt)
+        self._new[key] = _New(row, entry, is_adt, assertion)
 
     def _relearn(self, assertion_id: int) -> None:
         """A stamp was lowered: what that identifier's messages say is folded again from all of them."""
@@ -309,12 +317,15 @@ class Keeper:
     def _flush(self) -> None:
         self._enrolment.flush()
         new = list(self._new.values())
-        assertions.insert_many(self._conn, [each.row for each in new])
-        for each in new:
+        stored_ids = assertions.insert_many(self._conn, [each.row for each in new])
+        for each, stored_id in zip(new, stored_ids, strict=True):
+            row = each.row
             if each.is_adt:
                 self._marks.append((each.entry, dirty.WHOLE))
             elif each.entry.row.state == IdentifierState.CONFIRMED:
-                self._marks.append((each.entry, each.row.id))
+                self._marks.append((each.entry, row.id))
+                if each.assertion is not None and stored_id == row.id:
+                    self.results.append(Written(row.id, row.identifier_id, row.key_id, each.assertion))
         dirty.mark(self._conn, [(entry.row.person_id, mark) for entry, mark in self._marks], at_us=self._now_us)
 
 

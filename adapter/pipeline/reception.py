@@ -7,12 +7,19 @@ import re
 from collections.abc import Sequence
 
 from adapter.chart import sealed
+from adapter.chart.sealed import Note, Refusal, encode_note
 from adapter.envelope import Media, Received
 from adapter.hl7v2.header import read_header
 from adapter.pipeline.keeping import REFUSED
 from adapter.sources.intake import Framed, Unaccepted
 from adapter.store.inbox import Inbox, InboxRow
 from adapter.store.sealing import KeyRing
+
+
+def content_blind(ring: KeyRing, feed: str, body: bytes) -> bytes:
+    """How a body is known again."""
+    return ring.blind("content", feed, body)
+
 
 _KIND = re.compile(rb"[A-Z]{3}\^[A-Z][0-9A-Z]{2}")
 OTHER = "other"
@@ -35,8 +42,7 @@ class Reception:
 
     def _row(self, received: Received) -> InboxRow:
         kind, control = self._kind_and_control(received)
-        body = received.body
-        content = self._ring.blind("content", received.feed, body)
+        content = content_blind(self._ring, received.feed, received.body)
         key_id = self._ring.day_key(received.received_at.date())
         return InboxRow(
             received.feed,
@@ -46,8 +52,18 @@ class Reception:
             content if control is None else control,
             content,
             key_id,
-            self._ring.seal(key_id, body, sealed.MESSAGE),
+            self._sealed(key_id, received),
         )
+
+    def _sealed(self, key_id: bytes, received: Received) -> bytes:
+        if not isinstance(received, Unaccepted):
+            return self._ring.seal(key_id, received.body, sealed.MESSAGE)
+        problem = received.problem
+        is_cut = received.length != len(received.body)
+        note = Note(
+            [(problem.code.value, problem.text, problem.at)], received.length if is_cut else None, received.sha256
+        )
+        return self._ring.seal(key_id, encode_note(Refusal(note, received.body)), sealed.REFUSED)
 
     def _kind_and_control(self, received: Received) -> tuple[str, bytes | None]:
         """Without a control id a message is known by its content alone."""

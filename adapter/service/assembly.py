@@ -21,7 +21,6 @@ from adapter.config import CsorApiSink, FolderSink, TrustSettings
 from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
 from adapter.envelope import Media
-from adapter.errors import Unparsable
 from adapter.hl7v2.header import content_without_stamp
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.timestamps import read_time
@@ -126,10 +125,8 @@ class Works:
             message = Message.parse(body)
             statement = mapping.state(message, self.mappings.v2, timezone=self.settings.site.timezone)
             return Read([statement], content_without_stamp(body), self._stamp_us(message), body)
-        statements, problems = fhir.statements(body)
-        if not statements and problems:
-            raise Unparsable(problems[0])
-        return Read(statements, (body,), -1, body)
+        reading = fhir.read(body)
+        return Read(reading.statements, (body,), -1, body, reading.bodies, reading.problems)
 
     def _stamp_us(self, message: Message) -> int:
         # MSH-1 is the separator itself, so MSH-7 is the seventh piece.

@@ -33,8 +33,8 @@ def erase_persons(conn: Connection, person_ids: Sequence[int]) -> list[bytes]:
     assertions.delete_of(conn, identifier_ids)
     run_many(
         conn,
-        "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, subject = NULL, expires_us = NULL"
-        " WHERE key_id = ?",
+        "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, note = NULL, subject = NULL,"
+        " expires_us = NULL WHERE key_id = ?",
         [(key_id,) for key_id in key_ids],
     )
     registry.delete(conn, identifier_ids)

@@ -39,6 +39,8 @@ class MessageRow(NamedTuple):
     key_id: bytes | None
     sealed: bytes | None
     """The body. None only in state `erased`."""
+    note: bytes | None = None
+    """Of a parked message, under the same key: what is wrong and where, and the true length of a cut body."""
 
 
 class ParkedMessage(NamedTuple):
@@ -62,6 +64,9 @@ class Seen(NamedTuple):
     """Equal to the new one's: a duplicate. Different: the sender used a control id twice."""
 
 
+_ERASE = (
+    "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, note = NULL, subject = NULL, expires_us = NULL"
+)
 _COLUMNS = ", ".join(MessageRow._fields)
 _INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES ({', '.join('?' * len(MessageRow._fields))})"
 
@@ -132,6 +137,11 @@ def set_subject(conn: Connection, message_id: int, *, stampless: bytes | None, s
     run(conn, "UPDATE message SET stampless = ?, subject = ? WHERE id = ?", (stampless, subject, message_id))
 
 
+def set_note(conn: Connection, message_id: int, *, note: bytes | None, attempts: int) -> None:
+    """Replace what a person is told of a message, and how often it has been tried alone."""
+    run(conn, "UPDATE message SET note = ?, attempts = ? WHERE id = ?", (note, attempts, message_id))
+
+
 def waiting(conn: Connection, *, limit: int, after_id: int = 0) -> list[MessageRow]:
     """Messages in state `received` with their bodies, by id: those put back by replay or release."""
     statement = f"SELECT {_COLUMNS} FROM message WHERE state = 'received' AND id > ? ORDER BY id LIMIT ?"
@@ -151,12 +161,15 @@ def parked(conn: Connection, *, limit: int = 1000, after_id: int = 0) -> list[Pa
     return [ParkedMessage._make(row) for row in run(conn, statement, (after_id, limit))]
 
 
+def parked_for(conn: Connection, *, reason: str, attempts: int) -> list[int]:
+    """Ids, in order, of messages parked for this reason after so many attempts."""
+    statement = "SELECT id FROM message WHERE state = 'parked' AND reason = ? AND attempts = ? ORDER BY id"
+    return [number for (number,) in run(conn, statement, (reason, attempts))]
+
+
 def expire(conn: Connection, *, now_us: int) -> int:
     """Erase the bodies of what is not ours and whose hold has ended; the count. The keyed hashes stay."""
-    statement = (
-        "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, subject = NULL, expires_us = NULL"
-        " WHERE state = 'not_ours' AND expires_us <= ?"
-    )
+    statement = f"{_ERASE} WHERE state = 'not_ours' AND expires_us <= ?"
     return run(conn, statement, (now_us,)).rowcount
 
 
@@ -164,8 +177,5 @@ def erase(conn: Connection, message_ids: Sequence[int], *, before: MessageState)
     """Erase these bodies, of an infant whose hold has ended or a parked message given up; the count."""
     if MessageState.ERASED not in MESSAGE_MOVES[before]:
         raise ValueError(f"no message is erased from {before}")
-    statement = (
-        "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, subject = NULL, expires_us = NULL"
-        " WHERE id = ? AND state = ?"
-    )
+    statement = f"{_ERASE} WHERE id = ? AND state = ?"
     return run_many(conn, statement, [(number, before.value) for number in message_ids])

@@ -65,6 +65,7 @@ MESSAGE = Table(
     Column("expires_us", BigInteger),
     Column("key_id", LargeBinary),
     Column("sealed", LargeBinary),
+    Column("note", LargeBinary),
 )
 _WAITING = text("state IN ('received', 'not_ours', 'parked')")
 Index("ix_message_control", MESSAGE.c.control)

@@ -23,6 +23,8 @@ from adapter.store.keyfile import KeyFile
 
 MASTER_BYTES = 32
 _NONCE_BYTES = 12
+OVERHEAD_BYTES = _NONCE_BYTES + 16
+"""By which sealed bytes are longer than plain ones: nonce and tag."""
 _CHECK = b"csor-adapter sealing check".ljust(32)
 _CIPHERS_KEPT = 8192
 _LENGTHS = tuple(size.to_bytes(8, "big") for size in range(1024))
