@@ -47,6 +47,7 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                     "to_settle": store["dirty_persons"],
                 },
                 "rows": store["rows"],
+                "held_rows": store["held_rows"],
                 "unsent_rows": store["unsent_rows"],
                 "deliveries": store["deliveries"],
                 "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),

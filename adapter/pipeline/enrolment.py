@@ -74,7 +74,14 @@ class Enrolment:
 
     def find(self, number: SourceIdentifier) -> Entry | None:
         """The entry of an identifier that has been enrolled."""
-        blind = self.blind(number)
+        return self._find(self.blind(number))
+
+    def keeps(self, blind: bytes) -> bool:
+        """Whether the identifier behind this blind belongs to somebody we hold or keep."""
+        entry = self._find(blind)
+        return entry is not None and entry.is_kept
+
+    def _find(self, blind: bytes) -> Entry | None:
         entry = self._cache.get(blind)
         if entry is None:
             row = registry.by_blinds(self._conn, [blind]).get(blind)
@@ -99,12 +106,13 @@ class Enrolment:
         is_new = any(self.find(number) is None for number in patient.numbers)
         entries = [self._entry(number, state=state) for number in patient.numbers]
         first = entries[0]
+        left = first.row.nhs_blind
         is_news = self._teach(first, patient, said)
         for other in entries[1:]:
             is_news |= self._link(first, other, clock_us=TOGETHER_CLOCK, message_id=0)
         is_news |= self._raise_state(entries, state)
         if is_new or is_news:
-            self.regroup({entry.row.id for entry in entries})
+            self.regroup({entry.row.id for entry in entries}, left=left)
         return first
 
     def merge(
@@ -131,9 +139,14 @@ class Enrolment:
             message_id=message_id,
         )
 
-    def regroup(self, seeds: set[int]) -> None:
-        """Decide anew who is one person among all that hang together with these identifiers."""
+    def regroup(self, seeds: set[int], *, left: bytes | None = None) -> None:
+        """Decide anew who is one person among all that hang together with these identifiers.
+
+        `left`: an NHS number that one of them bore until now; its other bearers may be in doubt no longer.
+        """
         self.flush()  # so that look-ups by NHS number see what this batch has learnt
+        if left is not None:
+            seeds = seeds | {row.id for row in registry.by_nhs_blind(self._conn, [left])}
         entries, links = self._closure(seeds)
         by_number = {entry.known.identifier: entry for entry in entries.values()}
         number_of = {entry.row.id: entry.known.identifier for entry in entries.values()}
@@ -208,7 +221,7 @@ class Enrolment:
         return is_raised
 
     def _closure(self, seeds: set[int]) -> tuple[dict[int, Entry], list[registry.MergeRow]]:
-        """All identifiers connected to the seeds by merges, by standing together, or by an NHS number."""
+        """All identifiers connected to the seeds: by merges, by standing together, by an NHS number, now or before."""
         found: dict[int, Entry] = {}
         links: dict[int, registry.MergeRow] = {}
         frontier = seeds
@@ -219,6 +232,9 @@ class Enrolment:
                 links[link.id] = link
             blinds = sorted({blind for i in frontier if (blind := found[i].row.nhs_blind) is not None})
             near = {row.id for row in registry.by_nhs_blind(self._conn, blinds)}
+            near |= {
+                row.id for row in registry.by_person(self._conn, sorted({found[i].row.person_id for i in frontier}))
+            }
             near |= {end for link in links.values() for end in (link.survivor_id, link.prior_id)}
             frontier = near - found.keys()
         return found, list(links.values())

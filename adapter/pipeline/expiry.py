@@ -16,8 +16,8 @@ from adapter.store.sealing import KeyRing
 log = structlog.get_logger()
 
 _PERSONS_AT_ONCE = 50
-_DAYS_BACK = 40
-"""Day keys older than the longest hold of the unknown and a long week-end of backlog."""
+_DAYS_BACK = 800
+"""A day's key outlives what one parked message needs it for; older ones are looked at again at every pass."""
 
 
 class Expiry:
@@ -48,12 +48,13 @@ class Expiry:
             persons = sorted({row.person_id for row in ended})
             if not persons:
                 return 0
+            blinds = [row.blind for row in registry.by_person(conn, persons)]
             erasure.erase_persons(conn, persons)
             counters.bump(conn, "erased.infant", len(persons))
             detail = {"persons": persons, "why": "hold ended"}
             audit.append(conn, key=self._ring.derived("audit"), at_us=now_us, kind="erasure", detail=detail)
-        for row in ended:
-            self._forget(row.blind)
+        for blind in blinds:
+            self._forget(blind)
         log.info("holds ended", count=len(persons))
         return len(persons)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from adapter.store import dirty
+from adapter.store.rows import UNSENT
 from adapter.store.sql import run
 
 
@@ -20,6 +21,8 @@ class StoreFacts:
     dirty_persons: int
     rows: dict[str, int]
     """Live rows by kind."""
+    held_rows: dict[str, int]
+    """Rows by kind that something keeps inside the trust until it is mapped or decided."""
     unsent_rows: int
     deliveries: dict[str, int]
     oldest_open_delivery_us: int | None
@@ -35,7 +38,8 @@ def facts(conn: Connection) -> StoreFacts:
         blocked_persons=_one(conn, "SELECT count(*) FROM person WHERE blocked <> ''") or 0,
         dirty_persons=dirty.depth(conn),
         rows=_counts(conn, "SELECT kind, count(*) FROM csor_row WHERE deleted = 0 GROUP BY kind"),
-        unsent_rows=_one(conn, "SELECT count(*) FROM csor_row WHERE version <> sent_version") or 0,
+        held_rows=_counts(conn, "SELECT kind, count(*) FROM csor_row WHERE deleted = 2 GROUP BY kind"),
+        unsent_rows=_one(conn, f"SELECT count(*) FROM csor_row WHERE {UNSENT}") or 0,
         deliveries=_counts(conn, "SELECT state, count(*) FROM delivery GROUP BY state"),
         oldest_open_delivery_us=_one(conn, "SELECT min(created_us) FROM delivery WHERE state <> 'accepted'"),
     )

@@ -98,11 +98,15 @@ def move_identifiers(conn: Connection, identifier_ids: Sequence[int], *, person_
 
 
 def holds_ended(conn: Connection, *, now_us: int, limit: int) -> list[IdentifierRow]:
-    """Held identifiers whose hold has ended and whose person has no other reason to be kept, oldest first."""
+    """Held identifiers whose hold has ended and whose person has no other reason to be kept, oldest first.
+
+    A person with news that is not settled yet may be about to become a case, and stays.
+    """
     statement = (
         f"SELECT {', '.join('i.' + name for name in IdentifierRow._fields)}"
         " FROM identifier i JOIN person p ON p.id = i.person_id"
-        " WHERE p.state = 'held' AND p.hold_until_us <= ? ORDER BY p.hold_until_us, i.id LIMIT ?"
+        " WHERE p.state = 'held' AND p.hold_until_us <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM dirty d WHERE d.person_id = p.id) ORDER BY p.hold_until_us, i.id LIMIT ?"
     )
     return [IdentifierRow._make(row) for row in run(conn, statement, (now_us, limit))]
 

@@ -32,6 +32,8 @@ class CsorRow(NamedTuple):
 
 
 _COLUMNS = ", ".join(CsorRow._fields)
+UNSENT = "version <> sent_version AND (deleted = 0 OR sent_version > 0)"
+"""What CSOR must hear of: not that a row is gone of which it never knew."""
 _KEPT = ("record_id", "sent_version", "first_seen_us")
 _UPSERT = (
     f"INSERT INTO csor_row ({_COLUMNS}) VALUES ({', '.join('?' * len(CsorRow._fields))})"
@@ -65,12 +67,15 @@ def persons_with_rows(conn: Connection, *, after_person: int = 0, limit: int = 1
 
 
 def unsent(conn: Connection, *, limit: int, after_person: int = 0) -> list[int]:
-    """Published persons, by id, with rows CSOR has not accepted and without a delivery under way or refused."""
+    """Published persons, by id, with rows CSOR has not accepted and without a delivery under way or refused.
+
+    Not those whom a doubt about who they are blocks.
+    """
     statement = (
-        "SELECT DISTINCT r.person_id FROM csor_row r JOIN person p ON p.id = r.person_id"
-        " WHERE r.version <> r.sent_version AND r.person_id > ? AND p.published = 1 AND NOT EXISTS"
+        "SELECT DISTINCT person_id FROM csor_row r JOIN person p ON p.id = r.person_id"
+        f" WHERE {UNSENT} AND person_id > ? AND p.published = 1 AND p.blocked = '' AND NOT EXISTS"
         " (SELECT 1 FROM delivery d WHERE d.person_id = r.person_id AND d.state <> 'accepted')"
-        " ORDER BY r.person_id LIMIT ?"
+        " ORDER BY person_id LIMIT ?"
     )
     return [number for (number,) in run(conn, statement, (after_person, limit))]
 
@@ -78,8 +83,7 @@ def unsent(conn: Connection, *, limit: int, after_person: int = 0) -> list[int]:
 def unsent_of(conn: Connection, person_id: int, *, limit: int) -> list[CsorRow]:
     """A child's rows that CSOR has not accepted in their present version, oldest change first."""
     statement = (
-        f"SELECT {_COLUMNS} FROM csor_row WHERE version <> sent_version AND person_id = ?"
-        " ORDER BY changed_us, record_id LIMIT ?"
+        f"SELECT {_COLUMNS} FROM csor_row WHERE {UNSENT} AND person_id = ? ORDER BY changed_us, record_id LIMIT ?"
     )
     return [CsorRow._make(row) for row in run(conn, statement, (person_id, limit))]
 

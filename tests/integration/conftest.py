@@ -1,0 +1,57 @@
+"""An adapter in this process, on SQLite; and on PostgreSQL where a test asks for `trust_on_each_store`."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapter import config, simulator
+from adapter.service.assembly import Mappings
+from tests.integration.trust import Trust, load, trust_file
+from tests.unit.store.conftest import postgres, postgres_url  # noqa: F401  (fixtures)
+
+Make = Callable[..., Trust]
+
+
+@pytest.fixture(scope="session")
+def mappings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged mappings with the table of the invented laboratory."""
+    folder = tmp_path_factory.mktemp("mappings") / "mappings"
+    shutil.copytree(config.packaged("mappings"), folder)
+    codes = simulator.hospital(seed=1, infants=1).lab_codes
+    (folder / "concepts" / "invented-lab.csv").write_text(simulator.lab_codes_csv(codes))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loaded(mappings: Path, tmp_path_factory: pytest.TempPathFactory) -> Mappings:
+    return Mappings.load(load(trust_file(tmp_path_factory.mktemp("loaded"), mappings=mappings)))
+
+
+@pytest.fixture
+def a_trust(tmp_path: Path, mappings: Path, loaded: Mappings) -> Iterator[Make]:
+    """Makes an adapter by the entries of its trust file."""
+    made: list[Trust] = []
+
+    def make(**entries: str) -> Trust:
+        folder = tmp_path / f"trust{len(made)}"
+        folder.mkdir()
+        made.append(Trust(load(trust_file(folder, mappings=mappings, **entries)), mappings=loaded))
+        return made[-1]
+
+    yield make
+    for trust in made:
+        trust.close()
+
+
+@pytest.fixture
+def trust(a_trust: Make) -> Trust:
+    return a_trust()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def trust_on_each_store(request: pytest.FixtureRequest, a_trust: Make) -> Trust:
+    if request.param == "sqlite":
+        return a_trust()
+    return a_trust(url=str(request.getfixturevalue("postgres_url")))
