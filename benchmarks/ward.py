@@ -35,9 +35,7 @@ _ADMISSION = (
     "EVN|A01|20260101121000||||202601011200\r"
 )
 _DIAGNOSIS = "DG1|1||Q79.3^Gastroschisis^I10||202601011200|W\r"
-_REPORT = (
-    "MSH|^~\\&|LIMS|RXX|CSOR|RXX|{stamp}||ORU^R01^ORU_R01|L{child:04}{number:05}|P|2.4|||||GBR|UNICODE UTF-8\r"
-)
+_REPORT = "MSH|^~\\&|LIMS|RXX|CSOR|RXX|{stamp}||ORU^R01^ORU_R01|L{child:04}{number:05}|P|2.4|||||GBR|UNICODE UTF-8\r"
 _ORDER = (
     "ORC|RE|P{number:06}|{order}||CM\r"
     "OBR|1|P{number:06}^EPR|{order}^WINPATH|PROF^Profile^WINPATH|||{taken}|||||||{taken}|BLDV&Venous blood&HL70070|"

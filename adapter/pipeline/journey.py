@@ -13,7 +13,9 @@ from datetime import datetime
 import structlog
 
 from adapter.chart import sealed
-from adapter.errors import MessageError, ProblemCode
+from adapter.chart.fresh import Fresh
+from adapter.chart.sealed import Note, Refusal, decode_note, decode_refusal
+from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.pipeline.enrolment import Entry
 from adapter.pipeline.keeping import REFUSED, Arrived, Keeper, Outcome, Read, Rules, Translate, Unread, parked
 from adapter.pipeline.separation import hand_in
@@ -31,11 +33,11 @@ MAX_ATTEMPTS = 3
 _CLEAN_STOP = "clean-stop"
 _SWEEP_EVERY = 5_000
 _CACHE_LIMIT = 20_000
-
-
 _FRESH_LIMIT = 1_024
 _NEVER_WHOLE = frozenset({ProblemCode.TRUNCATED_FRAME.value, ProblemCode.TOO_LARGE.value})
 """Kinds of what was refused because a part of it is missing: no replay makes a message of these."""
+
+
 class Pipeline:
     """Takes messages from the inbox, in order, and first those that a replay or a release has put back."""
 
@@ -55,6 +57,7 @@ class Pipeline:
         self._translate = translate
         self._rules = rules
         self._now = now
+        self.fresh = Fresh(limit=_FRESH_LIMIT if database.is_sqlite else 0)
         self._registry_cache: dict[bytes, Entry] = {}
         self._alone_through = 0
         self._waits_alone = False
@@ -66,15 +69,12 @@ class Pipeline:
             is_clean = cursors.get(conn, _CLEAN_STOP) == "yes"
             cursors.set(conn, _CLEAN_STOP, "no")
             queued = self._inbox.claim(conn, limit=256)
+            if is_clean:
+                self._retry_crashed(conn)
         if not is_clean:
             self._alone_through = queued[-1].id if queued else 0
             self._waits_alone = True
-            if is_clean:
-                self._retry_crashed(conn)
 
-    def stop(self) -> None:
-        """All that was begun is committed: the next start need not be careful."""
-        self._sweep()
     def _retry_crashed(self, conn: Connection) -> None:
         """Once, and alone: what crashed may have been the machine, or a fault that a new version does not have."""
         reason = ProblemCode.CRASHED_THREE_TIMES.value
@@ -84,6 +84,9 @@ class Pipeline:
             counters.bump(conn, "crashed.retried")
             log.info("a message parked by crashes is tried once more", inbox_id=number)
 
+    def stop(self) -> None:
+        """All that was begun is committed: the next start need not be careful."""
+        self._sweep()
         with self._database.write() as conn:
             cursors.set(conn, _CLEAN_STOP, "yes")
 
@@ -167,6 +170,9 @@ class Pipeline:
             self._write(conn, keeper.judge_all(read))
             self._done(conn, batch)
             counters.bump_many(conn, keeper.counts)
+        for changed in keeper.relearnt:
+            self.fresh.drop(changed)
+        self.fresh.keep(keeper.results)
         if self._unswept >= _SWEEP_EVERY:
             self._sweep()
         if len(self._registry_cache) > _CACHE_LIMIT:
@@ -253,13 +259,13 @@ def _row(message: QueuedMessage, outcome: Outcome) -> MessageRow:
         expires_us=outcome.expires_us,
         key_id=outcome.key_id,
         sealed=outcome.sealed,
+        note=outcome.note,
     )
 
 
 def _move_stored(conn: Connection, message: MessageRow, outcome: Outcome) -> None:
     if outcome.state is MessageState.ERASED:
         messages.set_state(conn, message.id, before=MessageState.RECEIVED, after=MessageState.PROCESSED)
-        note=outcome.note,
         messages.erase(conn, [message.id], before=MessageState.PROCESSED)
         return
     messages.set_state(
@@ -272,11 +278,11 @@ def _move_stored(conn: Connection, message: MessageRow, outcome: Outcome) -> Non
     )
     if outcome.key_id is not None and outcome.sealed is not None:
         messages.reseal(conn, message.id, key_id=outcome.key_id, sealed=outcome.sealed)
+    if message.note is not None or outcome.note is not None:
+        tried = max(message.attempts, outcome.attempts)
+        messages.set_note(conn, message.id, note=outcome.note, attempts=tried)
     messages.set_subject(conn, message.id, stampless=outcome.stampless, subject=outcome.subject)
 
 
 def _us(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000)
-    if message.note is not None or outcome.note is not None:
-        tried = max(message.attempts, outcome.attempts)
-        messages.set_note(conn, message.id, note=outcome.note, attempts=tried)

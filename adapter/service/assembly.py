@@ -102,6 +102,7 @@ class Works:
             project=self.project,
             policy=Policy(self.mappings.cohort, windows, self.made_by),
             forget=self.pipeline.forget,
+            fresh=self.pipeline.fresh,
         )
         self._debounce = timedelta(seconds=settings.settle.debounce_s)
         self.expiry = Expiry(self.database, self.inbox, self.ring, forget=self.pipeline.forget)
@@ -141,12 +142,12 @@ class Works:
     def step(self, *, limit: int = 256) -> bool:
         """Process what is queued and settle what is due; False if there was nothing to do."""
         done = self.pipeline.take(limit=limit)
-        settled = self.settler.settle(limit=64, now=self.now(), debounce=self._debounce)
+        settled = self.settler.settle(limit=256, now=self.now(), debounce=self._debounce)
         return bool(done or settled)
 
     def drain(self) -> None:
         """Process and settle until nothing is left, without waiting for the debounce."""
-        while self.pipeline.take() or self.settler.settle(limit=64, now=self.now()):
+        while self.pipeline.take() or self.settler.settle(limit=256, now=self.now()):
             pass
 
     def close(self) -> None:

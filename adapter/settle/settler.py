@@ -14,6 +14,7 @@ import structlog
 
 from adapter import cohort, identity
 from adapter.chart import sealed
+from adapter.chart.fresh import Fresh
 from adapter.chart.known import NATIONAL_NUMBER, Known, patient_of
 from adapter.chart.sealed import Summary, decode_summary
 from adapter.cohort import CaseState, Coded, CohortRules
@@ -37,6 +38,8 @@ RELEASE = -1
 """In place of an assertion id among the dirty marks: the release goes on."""
 RELEASE_STEP = 50
 """Messages whose results one transaction projects: 20 rows each keeps it near 20 ms."""
+MESSAGES_PER_STEP = 320
+"""The same over many children; a child that is computed whole counts as a step of a release."""
 
 
 class Windows(NamedTuple):
@@ -66,8 +69,12 @@ class Settler:
         project: Project,
         policy: Policy,
         forget: Callable[[bytes], object],
+        fresh: Fresh,
     ) -> None:
-        """`forget`: told the blind of each identifier that settling changes, for caches of the registry."""
+        """`forget`: told the blind of each identifier that settling changes, for caches of the registry.
+
+        `fresh`: assertions that need not be read back.
+        """
         self._database = database
         self._ring = ring
         self._rules = policy.rules
@@ -78,6 +85,7 @@ class Settler:
         self._results = Results(ring, self._writer, project=project, record_id=self.record_id, load=self._load)
         self._failing: dict[int, int] = {}
         self._forget = forget
+        self._fresh = fresh
 
     def settle(self, *, limit: int, now: datetime, debounce: timedelta = timedelta(0)) -> int:
         """Settle up to `limit` children whose last news is older than `debounce`; how many were."""
@@ -85,7 +93,7 @@ class Settler:
         quiet = {} if not debounce else _debounced(now_us, debounce)
         with self._database.read() as conn:
             marked = dirty.take(conn, limit=limit + len(self._failing), **quiet)
-        due = {person: marks for person, marks in marked.items() if self._failing.get(person, 0) <= now_us}
+        due = _share({person: marks for person, marks in marked.items() if self._failing.get(person, 0) <= now_us})
         if not due:
             return 0
         try:
@@ -111,19 +119,19 @@ class Settler:
         touched: list[bytes] = []
         with self._database.write() as conn:
             found = persons.by_ids(conn, sorted(due))
+            dirty.clear(conn, due)
             for person_id, marks in due.items():
                 person = found.get(person_id)
-                dirty.clear(conn, person_id, marks)
                 if person is not None:
                     touched += self._settle_one(conn, person, marks, now_us=now_us)
         for blind in touched:
             self._forget(blind)
 
     def _settle_one(self, conn: Connection, person: PersonRow, marks: Sequence[int], *, now_us: int) -> list[bytes]:
-        members = registry.by_person(conn, [person.id])
         summary = self.summary(person)
         touched: list[bytes] = []
         if dirty.WHOLE in marks:
+            members = registry.by_person(conn, [person.id])
             summary, touched = self._whole(conn, person, members, summary, now_us=now_us)
         results = [mark for mark in marks if mark > dirty.WHOLE]
         if results and summary.scope and (person.published or summary.release_after is not None):
@@ -291,7 +299,15 @@ class Settler:
         return record_id_of(self._ring, kind, key)
 
     def _load(self, conn: Connection, assertion_ids: Sequence[int]) -> Iterable[Source]:
-        return [source_of(self._ring, row) for row in assertions.by_ids(conn, assertion_ids)]
+        at_hand = [
+            Source(number, assertions.message_of(number), identifier_id, key_id, assertion)
+            for number, identifier_id, key_id, assertion in self._fresh.take(assertion_ids)
+        ]
+        if len(at_hand) == len(assertion_ids):
+            return at_hand
+        taken = {source.assertion_id for source in at_hand}
+        others = [number for number in assertion_ids if number not in taken]
+        return at_hand + [source_of(self._ring, row) for row in assertions.by_ids(conn, others)]
 
 
 def case_fields(case: CaseState) -> dict[str, Any]:
@@ -316,6 +332,18 @@ def coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
         admitted = (visit.encounter.get("period") or {}).get("start") if visit else None
         for resource in said.item.resources:
             yield Coded(resource, admitted, key)
+
+
+def _share(due: dict[int, list[int]]) -> dict[int, list[int]]:
+    """As many children, in order, as one transaction should settle: one at least."""
+    share: dict[int, list[int]] = {}
+    weight = 0
+    for person, marks in due.items():
+        if weight >= MESSAGES_PER_STEP:
+            break
+        share[person] = marks
+        weight += len(marks) if marks[0] > dirty.WHOLE else len(marks) + RELEASE_STEP
+    return share
 
 
 def _child(person_id: int, summary: Summary) -> Child:

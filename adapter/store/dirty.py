@@ -1,6 +1,6 @@
 """Which children must be settled again, and for which new assertions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -45,10 +45,10 @@ def take(
     return taken
 
 
-def clear(conn: Connection, person_id: int, assertion_ids: Sequence[int]) -> None:
-    """Remove exactly these marks, in the transaction that wrote what came of them."""
+def clear(conn: Connection, taken: Mapping[int, Sequence[int]]) -> None:
+    """Remove exactly these marks, by person, in the transaction that writes what comes of them."""
     statement = "DELETE FROM dirty WHERE person_id = ? AND assertion_id = ?"
-    run_many(conn, statement, [(person_id, assertion) for assertion in assertion_ids])
+    run_many(conn, statement, [(person, assertion) for person, marks in taken.items() for assertion in marks])
 
 
 def forget(conn: Connection, person_ids: Sequence[int]) -> None:

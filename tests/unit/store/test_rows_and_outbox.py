@@ -77,7 +77,7 @@ def test_marks_are_taken_child_by_child_longest_waiting_first(conn: Connection) 
     dirty.mark(conn, [(one, 10), (two, 20), (one, dirty.WHOLE)], at_us=6)
     assert dirty.take(conn, limit=1) == {two: [20, 21]}
     assert list(dirty.take(conn, limit=9).items()) == [(two, [20, 21]), (one, [dirty.WHOLE, 10])]
-    dirty.clear(conn, two, [20])
+    dirty.clear(conn, {two: [20]})
     assert dirty.take(conn, limit=1) == {two: [21]}
     assert dirty.depth(conn) == 2
 
