@@ -33,7 +33,7 @@ class Decoded(NamedTuple):
 
 def decode(raw: bytes, declared: bytes, override: str | None) -> Decoded:
     """Decode by override, else MSH-18, else UTF-8. Undecodable bytes become U+FFFD, one each, and are told of."""
-    encoding, fault = _chosen(declared, override)
+    encoding, fault = _chosen(declared[:40], override)
     try:
         text = raw.decode(encoding)
         return Decoded(text, encoding, fault, text)

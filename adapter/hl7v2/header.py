@@ -59,7 +59,9 @@ def read_header(raw: bytes) -> Header | None:
     feed = raw.find(b"\n", 0, end if end >= 0 else len(raw))
     end = feed if feed >= 0 else end
     line = raw[:end] if end >= 0 else raw
-    delimiters = _delimiters(line[3:4], line[4 : line.find(line[3:4], 4)] if line.count(line[3:4]) > 1 else line[4:12])
+    separator = line[3:4]
+    second = line.find(separator, 4) if separator else -1
+    delimiters = _delimiters(separator, line[4 : min(second, 10) if second >= 0 else 10])
     if delimiters is None:
         return None
     fields = line.split(line[3:4], 18)

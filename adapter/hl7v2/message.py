@@ -246,7 +246,11 @@ def _segment_start(separator: str) -> re.Pattern[str]:
     """A segment starts after CR at a name, or after a bare LF at a name and the separator; all else is text."""
     name = "[A-Z][A-Z0-9]{2}"
     mark = re.escape(separator)
-    return re.compile(rf"(?:\A[\s\ufeff\x0b\x00]*|\r[\r\n]*)(?={name}(?:{mark}|[\r\n]|\Z))|\n[\r\n]*(?={name}{mark})")
+    # A run of line ends is taken whole and tried once: a million of them must not cost a million times a million.
+    after_return = rf"(?=\n*\r)[\r\n]++(?={name}(?:{mark}|[\r\n]|\Z))"
+    after_feed = rf"\n++(?={name}{mark})"
+    first = rf"\A[\s\ufeffï»¿\x0b\x00]*+(?={name})"
+    return re.compile(rf"{first}|(?<![\r\n])(?:{after_return}|{after_feed})")
 
 
 def _spans(text: str, separator: str) -> list[Span]:

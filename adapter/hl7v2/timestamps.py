@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+_LONGEST = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITTEN = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?)?\s*(Z|[+-]\d\d:?\d\d)?\Z", re.ASCII
@@ -42,9 +43,13 @@ class Moment(NamedTuple):
     fault: TimeFault = TimeFault.NONE
 
 
-@lru_cache(maxsize=16384)
 def read_time(text: str, zone: ZoneInfo) -> Moment | None:
     """Read a v2 time, also `YYYY-MM-DD HH:MM:SS` which some hubs send; None where it is no time."""
+    return _read(text, zone) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=16384)
+def _read(text: str, zone: ZoneInfo) -> Moment | None:
     text = text.strip()
     written = _WRITTEN.match(text)
     if written:

@@ -181,7 +181,9 @@ class Engine:
             if found is None:
                 if len(remembered) >= REMEMBERED:
                     remembered.clear()
-                found = remembered[text] = read(text)
+                found = read(text)
+                if len(text) <= LONGEST_REMEMBERED:
+                    remembered[text] = found
             return found
 
         return recall
@@ -219,7 +221,9 @@ class Engine:
             if faults:
                 self.faults += [(rule, fault) for fault in faults]
                 faults.clear()
-            elif remembered is not None and value is not None and len(text) <= LONGEST_REMEMBERED:
+            elif (
+                remembered is not None and value is not None and len(text) + sum(map(len, using)) <= LONGEST_REMEMBERED
+            ):
                 if len(remembered) >= REMEMBERED:
                     remembered.clear()
                 remembered[(text, *using) if using else text] = value

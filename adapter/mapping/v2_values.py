@@ -16,6 +16,7 @@ _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*-\s*({_NUMBER})\s*\Z", re.ASCII)
 # `10^9/L` sent without escaping its caret, as many laboratories do.
 _BARE_POWER = re.compile(r"\s*[x*]?\s*10\^\d+\s*/\s*\w+\s*\Z", re.ASCII | re.IGNORECASE)
+_LONGEST_UNIT = 100
 _NARRATIVE = frozenset({"TX", "FT"})
 _CODED = frozenset({"CE", "CWE", "CNE", "CF", "IS", "ID"})
 _TIMES = frozenset({"DT", "DTM", "TS"})
@@ -96,7 +97,7 @@ def unit_of(reader: Reader, text: str) -> dict[str, Json]:
     found = reader.units.get(text)
     if found is None:
         found = _unit(reader, text)
-        if reader.remembers:
+        if reader.remembers and len(text) <= _LONGEST_UNIT:
             if len(reader.units) > 1000:
                 reader.units.clear()
             reader.units[text] = found

@@ -22,6 +22,8 @@ _FORGOTTEN = {
 """What a new segment ends."""
 
 REMEMBERED_LINES = 2048
+LONGEST_LINE = 4000
+"""A longer segment holds a document; remembering it would only fill memory."""
 
 
 class Walk:
@@ -140,7 +142,7 @@ class Walk:
         found = remembered.get(surroundings)
         if found is None:
             found = self._fresh(plan, fields)
-            if not self.engine.cleared and not self.engine.faults:
+            if len(line) <= LONGEST_LINE and not self.engine.cleared and not self.engine.faults:
                 if len(remembered) >= REMEMBERED_LINES:
                     remembered.clear()
                 remembered[surroundings] = found

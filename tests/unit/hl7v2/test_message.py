@@ -1,5 +1,7 @@
 """The tokeniser: any delimiters, any segment ends, any version, and every piece's bytes."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,3 +168,19 @@ def test_the_header_is_read_alone() -> None:
     assert header is not None
     assert (header.type, header.control_id, header.version) == (b"ORU^R01", b"M1", b"2.4")
     assert header.receiving_application == b"ADAPTER"
+
+
+def test_a_million_line_ends_are_read_in_no_time() -> None:
+    raw = (MSH + "\r" * 300_000 + "x" + "\n" * 300_000 + "NTE|1||end" + "\\" * 300_000).encode()
+    start = time.perf_counter()
+    message = Message.parse(raw)
+    assert message.segments[-1].text(3).startswith("end")
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("encoding", [None, "cp1252", "latin-1"])
+def test_a_byte_order_mark_is_no_part_of_the_message(encoding: str | None) -> None:
+    message = Message.parse(b"\xef\xbb\xbf" + MSH.encode() + b"\rPID|1||123", encoding=encoding)
+    assert [segment.name for segment in message.segments] == ["MSH", "PID"]
+    start, end = message.segments[1].span(3)
+    assert message.raw[start:end] == b"123"
