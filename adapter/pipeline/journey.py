@@ -13,7 +13,6 @@ from datetime import datetime
 import structlog
 
 from adapter.chart import sealed
-from adapter.chart.fresh import Fresh
 from adapter.chart.sealed import Note, Refusal, decode_note, decode_refusal
 from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.pipeline.enrolment import Entry
@@ -33,7 +32,6 @@ MAX_ATTEMPTS = 3
 _CLEAN_STOP = "clean-stop"
 _SWEEP_EVERY = 5_000
 _CACHE_LIMIT = 20_000
-_FRESH_LIMIT = 1_024
 _NEVER_WHOLE = frozenset({ProblemCode.TRUNCATED_FRAME.value, ProblemCode.TOO_LARGE.value})
 """Kinds of what was refused because a part of it is missing: no replay makes a message of these."""
 
@@ -57,7 +55,6 @@ class Pipeline:
         self._translate = translate
         self._rules = rules
         self._now = now
-        self.fresh = Fresh(limit=_FRESH_LIMIT if database.is_sqlite else 0)
         self._registry_cache: dict[bytes, Entry] = {}
         self._alone_through = 0
         self._waits_alone = False
@@ -170,9 +167,6 @@ class Pipeline:
             self._write(conn, keeper.judge_all(read))
             self._done(conn, batch)
             counters.bump_many(conn, keeper.counts)
-        for changed in keeper.relearnt:
-            self.fresh.drop(changed)
-        self.fresh.keep(keeper.results)
         if self._unswept >= _SWEEP_EVERY:
             self._sweep()
         if len(self._registry_cache) > _CACHE_LIMIT:
