@@ -6,7 +6,7 @@ in every copy. Blind indexes and pseudonyms derive from the master key alone, so
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from hashlib import blake2b
 from pathlib import Path
@@ -174,6 +174,22 @@ class KeyRing:
             pieces += (_LENGTHS[size] if size < 1024 else size.to_bytes(8, "big"), data)
         hashed.update(b"".join(pieces))
         return hashed.digest()
+
+    def blinder(self, domain: str, *parts: bytes | str) -> Callable[[bytes], bytes]:
+        """`blind` for many values whose first parts are the same: takes the last part."""
+        self.blind(domain)
+        begun = self._hashes[domain].copy()
+        for part in parts:
+            data = part.encode() if isinstance(part, str) else part
+            begun.update(len(data).to_bytes(8, "big") + data)
+
+        def blind_last(data: bytes) -> bytes:
+            size = len(data)
+            hashed = begun.copy()
+            hashed.update((_LENGTHS[size] if size < 1024 else size.to_bytes(8, "big")) + data)
+            return hashed.digest()
+
+        return blind_last
 
     def derived(self, domain: str) -> bytes:
         """A 32-byte key of its own for one use outside this room: pseudonyms, the audit chain."""
