@@ -69,6 +69,8 @@ class Summary(msgspec.Struct, frozen=True):
     """Condition, state, and why in one sentence."""
     release_after: int | None = None
     """Results are being projected: those up to this assertion are done. None when all are."""
+    is_included: bool = False
+    """A condition is confirmed and nobody has to look first: the child has rows."""
 
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")

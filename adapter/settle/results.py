@@ -13,7 +13,7 @@ from adapter.chart import live
 from adapter.errors import ProblemCode
 from adapter.settle.projection import Draft, Project, RowState, Said, Source, scoped_key
 from adapter.settle.row_versions import Child, RowWriter, unsealed
-from adapter.store import counters, rows
+from adapter.store import assertions, counters, rows
 from adapter.store.database import Connection
 from adapter.store.rows import CsorRow
 from adapter.store.sealing import KeyRing
@@ -63,6 +63,13 @@ class Results:
         drafts = [self._draft(record_id, each) for record_id, each in said.items()]
         return self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
 
+    def withdraw_foreign(self, conn: Connection, child: Child, *, now_us: int) -> int:
+        """Rows of results that came under a number which is this child's no longer; how many CSOR must hear of."""
+        own = set(assertions.ids_of_identifiers(conn, sorted(child.identifier_ids)))
+        stored = rows.of_person(conn, child.person_id, kind=KIND)
+        foreign = [row for row in stored if own.isdisjoint(unsealed(self._ring, row).assertion_ids)]
+        return self._writer.withdraw(conn, foreign, now_us=now_us)
+
     def _add_earlier(
         self,
         conn: Connection,
@@ -105,6 +112,6 @@ class Results:
         made = self._project(KIND, resource, sources[-1].assertion.context)
         if made is None:
             return Draft(record_id, KIND, {}, (), sources, RowState.DELETED)
-        is_held = any(problem.code in _HOLDING for problem in made.problems)
+        is_held = bool(made.problems) and any(problem.code in _HOLDING for problem in made.problems)
         state = RowState.HELD if is_held else RowState.LIVE
         return Draft(record_id, KIND, made.fields, made.problems, sources, state)

@@ -134,8 +134,10 @@ class Settler:
             members = registry.by_person(conn, [person.id])
             summary, touched = self._whole(conn, person, members, summary, now_us=now_us)
         results = [mark for mark in marks if mark > dirty.WHOLE]
-        if results and summary.scope and (person.published or summary.release_after is not None):
-            self._results.apply(conn, _child(person.id, summary), self._load(conn, results), now_us=now_us)
+        if results and summary.is_included:
+            # A mark may be older than a split: what came under a number that has left is not this child's.
+            own = [each for each in self._load(conn, results) if each.identifier_id in summary.members]
+            self._results.apply(conn, _child(person.id, summary), own, now_us=now_us)
         if summary.release_after is not None:
             self._release_step(conn, person.id, summary, now_us=now_us)
         return touched
@@ -156,10 +158,9 @@ class Settler:
         csor_id = identity.pseudonym(self._pseudonym_key, domain="csor:v1|person", parts=[least])
         birth = birth_of(patient)
         scope = self._ring.blind("scope", csor_id, birth or "")
-        # What moves the pseudonym, the birth or the membership moves every result; so does being confirmed.
+        # What moves the pseudonym, the birth or the membership moves every result; so does being confirmed, or again.
         is_moved = scope != before.scope or sorted(member_ids) != before.members
-        is_under_way = person.published or before.release_after is not None
-        must_release = is_included and (is_moved or not is_under_way)
+        must_release = is_included and (is_moved or not before.is_included)
         summary = Summary(
             birth=birth,
             number=_number_class(known),
@@ -167,13 +168,16 @@ class Settler:
             members=sorted(member_ids),
             cases=[(case.condition, case.state.value, case.because) for case in cases],
             release_after=0 if must_release else (before.release_after if is_included else None),
+            is_included=is_included,
         )
         child = _child(person.id, summary)
-        if is_included or is_under_way:
-            drafts = self._drafts(past, patient, cases, sources=sources, least=least, is_included=is_included)
-            self._write_whole(conn, child, drafts, is_included=is_included, now_us=now_us)
-            if is_included:
-                self._results.apply(conn, child, sources, now_us=now_us)
+        # Whether a child once was of the cohort is an arrival fact: who is not has no row, however it came about.
+        drafts = self._drafts(past, patient, cases, sources=sources, least=least) if is_included else []
+        self._write_whole(conn, child, drafts, is_included=is_included, now_us=now_us)
+        if is_included:
+            if is_moved:
+                self._results.withdraw_foreign(conn, child, now_us=now_us)
+            self._results.apply(conn, child, sources, now_us=now_us)
         self._store(conn, person, summary, csor_id=csor_id, hold=self._hold(past, cases, sources), cases=cases)
         return summary, self._mark_members(conn, members, is_included=is_included)
 
@@ -194,7 +198,6 @@ class Settler:
         *,
         sources: Sequence[Source],
         least: bytes,
-        is_included: bool,
     ) -> list[Draft]:
         if not sources:
             return []
@@ -210,8 +213,6 @@ class Settler:
                 state = RowState.LIVE if case.is_included else RowState.HELD
                 rid = self.record_id("condition_case", f"{key}|{case.condition}")
                 drafts.append(Draft(rid, "condition_case", case_fields(case), case.problems, everything, state))
-        if not is_included:
-            drafts = [draft._replace(state=RowState.HELD) for draft in drafts]
         return drafts
 
     def _write_whole(

@@ -1,4 +1,4 @@
-"""What the acceptance tests share: a trust file for a simulated hospital, its rows, and the comparison with the truth."""
+"""What the acceptance tests share: a trust file for a simulated hospital, its rows, and their comparison with truth."""
 
 import json
 import shutil
