@@ -1,6 +1,7 @@
 """`csor-adapter parked`: the messages that wait for a person, and one of them in full."""
 
 import getpass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +10,11 @@ import typer
 
 from adapter import config
 from adapter.chart import sealed
+from adapter.chart.sealed import Note, decode_note
 from adapter.errors import ExitCode, ProblemCode, SetupError
 from adapter.service.assembly import open_ring, open_store
 from adapter.store import audit, messages
+from adapter.store.messages import MessageRow, ParkedMessage
 from adapter.store.states import MessageState
 
 parked = typer.Typer(add_completion=False, invoke_without_command=True)
@@ -31,8 +34,7 @@ def list_parked(context: typer.Context, config_file: Annotated[Path | None, type
         with database.read() as conn:
             found = messages.parked(conn)
         for each in found:
-            received = datetime.fromtimestamp(each.received_us / 1_000_000, UTC).isoformat(timespec="seconds")
-            typer.echo(f"{each.id}  {each.feed}  {each.kind}  {received}  {each.size} bytes  {why(each.reason)}")
+            typer.echo(_line(each))
         if not found:
             typer.echo("no message is parked")
     finally:
@@ -46,7 +48,7 @@ def show(
     reveal: Annotated[bool, typer.Option("--reveal", help="Print the body. Audited.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why it must be seen; goes into the audit trail.")] = "",
 ) -> None:
-    """One parked message. Its body is patient data: shown only with --reveal and a reason."""
+    """One parked message: what is wrong and where. Its body is patient data: only with --reveal and a reason."""
     if reveal and not reason.strip():
         raise typer.BadParameter("say why, it is written to the audit trail", param_hint="--reason")
     settings = config.load_trust(config_file)
@@ -54,20 +56,43 @@ def show(
     ring = open_ring(settings)
     try:
         with database.write() as conn:
-            row = messages.by_id(conn, message_id)
-            if row is None or row.state != MessageState.PARKED or row.key_id is None or row.sealed is None:
-                raise SetupError(f"message {message_id} is not parked", exit_code=ExitCode.FILES_FAILED)
-            typer.echo(f"{row.id}  {row.feed}  {row.kind}  {row.size} bytes  {why(row.reason)}")
+            row, key_id, body = _parked(messages.by_id(conn, message_id), message_id)
             if reveal:
                 now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
                 detail = {"message": row.id, "who": getpass.getuser(), "reason": reason}
                 audit.append(conn, key=ring.derived("audit"), at_us=now_us, kind="reveal", detail=detail)
+        typer.echo(_line(row))
+        if row.note is not None:
+            for line in _told(decode_note(ring.unseal(key_id, row.note, sealed.NOTE))):
+                typer.echo(line)
         if reveal:
-            body = ring.unseal(row.key_id, row.sealed, sealed.MESSAGE)
-            typer.echo(body.decode("utf-8", "backslashreplace").replace("\r", "\n"))
+            plain = ring.unseal(key_id, body, sealed.MESSAGE)
+            typer.echo(plain.decode("utf-8", "backslashreplace").replace("\r", "\n"))
     finally:
         database.close()
         ring.close()
+
+
+def _parked(row: MessageRow | None, message_id: int) -> tuple[MessageRow, bytes, bytes]:
+    if row is None:
+        raise SetupError(f"there is no message {message_id}", exit_code=ExitCode.FILES_FAILED)
+    if row.state != MessageState.PARKED or row.key_id is None or row.sealed is None:
+        state = row.state.replace("_", " ")
+        raise SetupError(f"message {message_id} is not parked: it is {state}", exit_code=ExitCode.FILES_FAILED)
+    return row, row.key_id, row.sealed
+
+
+def _line(row: MessageRow | ParkedMessage) -> str:
+    received = datetime.fromtimestamp(row.received_us / 1_000_000, UTC).isoformat(timespec="seconds")
+    kind = "-" if row.kind == row.reason else row.kind
+    return f"{row.id}  {row.feed}  {kind}  {received}  {row.size} bytes  {why(row.reason)}"
+
+
+def _told(note: Note) -> Iterator[str]:
+    for code, text, at in note.problems:
+        yield f"{code}: {text}" + (f" at {at}" if at else "")
+    if note.length is not None:
+        yield f"only the beginning is kept; the whole had {note.length} bytes, SHA-256 {note.sha256.hex()}"
 
 
 def why(reason: str) -> str:
