@@ -4,7 +4,7 @@ A field is won by the latest source clock, then by the value itself, so facts le
 the fields that identity and the rows need are kept; names and addresses never enter the registry.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +15,8 @@ from adapter.assertion import Form, Item, Resource, SourceIdentifier
 _FIELD_OF = {
     "gender": "gender",
     "birthDate": "birth",
-    "_birthDate": "birth",
+    # Apart: a later message that knows the day only must not undo the time.
+    "_birthDate": "birth-time",
     "deceasedBoolean": "deceased",
     "deceasedDateTime": "deceased",
     "multipleBirthInteger": "multiple-birth",
@@ -25,6 +26,8 @@ _FIELD_OF = {
 _PATIENT_FIELDS = frozenset(_FIELD_OF.values())
 NATIONAL_NUMBER = "national-number"
 """`[digits, trace status, is verified, the FHIR identifier]`."""
+TRACED_NUMBER = "traced-number"
+"""The same, as last said with a trace status: a later message that is silent about it must not undo it."""
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
@@ -90,7 +93,30 @@ def newest_of(members: Iterable[Known]) -> dict[str, Said]:
         for field, said in known.fields.items():
             if said.value is not None and said.wins_over(newest.get(field)):
                 newest[field] = said
+    number = national_number_of(newest)
+    if number is not None:
+        newest[NATIONAL_NUMBER] = number
+    newest.pop(TRACED_NUMBER, None)
+    if not _is_of_day(newest.get("birth-time"), newest.get("birth")):
+        newest.pop("birth-time", None)
     return newest
+
+
+def national_number_of(fields: Mapping[str, Said]) -> Said | None:
+    """The number as last said; its trace status, where the last message was silent, as last said of this number."""
+    last, traced = fields.get(NATIONAL_NUMBER), fields.get(TRACED_NUMBER)
+    if last is None or last.value is None or last.value[1] or traced is None or traced.value[0] != last.value[0]:
+        return last
+    return traced
+
+
+def _is_of_day(time: Said | None, day: Said | None) -> bool:
+    """A time of birth that was said of another day is not a time of this one."""
+    if time is None or day is None:
+        return False
+    extensions = time.value["_birthDate"].get("extension") or ()
+    said = [str(each["valueDateTime"]) for each in extensions if each.get("valueDateTime")]
+    return all(moment.startswith(str(day.value.get("birthDate"))) for moment in said)
 
 
 def patient_of(members: Iterable[Known]) -> Resource:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adapter.assertion import Item, ItemKind, Resource
-from adapter.chart.known import NATIONAL_NUMBER, Said, said_of
+from adapter.chart.known import NATIONAL_NUMBER, TRACED_NUMBER, Said, said_of
 from adapter.identity import PatientFacts
 
 
@@ -18,6 +18,8 @@ def said_by(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said
                 kept = {} if at is None else _without_number(item.resources[0]["identifier"][at])
                 value = [number.digits, facts.nhs_status, facts.nhs_verified, kept]
                 said[NATIONAL_NUMBER] = Said(item.clock_us, value)
+                if facts.nhs_status:
+                    said[TRACED_NUMBER] = said[NATIONAL_NUMBER]
     return said
 
 

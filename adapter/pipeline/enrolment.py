@@ -12,7 +12,7 @@ import msgspec
 from adapter import identity
 from adapter.assertion import Merge, SourceIdentifier
 from adapter.chart import sealed
-from adapter.chart.known import NATIONAL_NUMBER, Known, Said, differs, learn
+from adapter.chart.known import NATIONAL_NUMBER, Known, Said, differs, learn, national_number_of
 from adapter.identity import NhsNumber
 from adapter.identity.patients import birth_of
 from adapter.store import dirty, messages, outbox, persons, registry, rows
@@ -300,7 +300,8 @@ class Enrolment:
 
 
 def _claim(known: Known) -> identity.Claim:
-    nhs = known.value(NATIONAL_NUMBER)
+    said = national_number_of(known.fields)
+    nhs = said.value if said else None
     birth = known.value("birth")
     return identity.Claim(
         nhs_number=NhsNumber(nhs[0]) if nhs and nhs[0] else None,
