@@ -28,7 +28,7 @@ _PRAGMAS = (
     # 32 MiB each: random keys touch the whole of an index, and with the default of 2 MiB it is read again and again
     # in one transaction; and fewer checkpoints each write a page that many transactions changed only once.
     "PRAGMA cache_size = -32768",
-    "PRAGMA wal_autocheckpoint = 4096",
+    "PRAGMA wal_autocheckpoint = 16384",
 )
 
 
