@@ -213,6 +213,7 @@ class Supervisor:
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
         self._started_at: dict[str, float] = {}
         self._waits: dict[str, float] = {}
+        self._due: dict[str, float] = {}
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
@@ -238,16 +239,22 @@ class Supervisor:
         log.info("started", process=part, pid=self._parts[part].pid)
 
     def _revive(self, part: str) -> None:
+        """Start it again once its wait is over; the other part and a stop are not held up by that wait."""
         code = self._parts[part].poll()
         if code is None:
             return
-        ran_s = time.monotonic() - self._started_at[part]
+        if part not in self._due:
+            wait_s = self._waits[part] = self._wait_s(part)
+            self._due[part] = time.monotonic() + wait_s
+            log.error("a part died and is started again", process=part, exit_code=code, retry_s=wait_s)
+        if time.monotonic() >= self._due[part]:
+            del self._due[part]
+            self._start(part)
+
+    def _wait_s(self, part: str) -> float:
         shortest, longest = _RESTART_WAIT_S
-        wait_s = shortest if ran_s > longest else min(longest, self._waits.get(part, shortest / 2) * 2)
-        self._waits[part] = wait_s
-        log.error("a part died and is started again", process=part, exit_code=code, retry_s=wait_s)
-        time.sleep(wait_s)
-        self._start(part)
+        ran_s = time.monotonic() - self._started_at[part]
+        return shortest if ran_s > longest else min(longest, self._waits.get(part, shortest / 2) * 2)
 
     def _stop(self, part: str) -> None:
         process = self._parts[part]
