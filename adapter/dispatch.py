@@ -19,10 +19,11 @@ import structlog
 from adapter import disclosure
 from adapter.chart import sealed
 from adapter.chart.sealed import Summary, decode_content
-from adapter.disclosure import Allowed, Birth, GateSettings, Nation, NumberClass, Objection, Peer
+from adapter.disclosure import Allowed, Birth, GateSettings, Nation, NumberClass, Objection, Peer, Withheld
 from adapter.errors import Refused, TryLater, Unsure
-from adapter.store import audit, counters, outbox, persons, rows
+from adapter.store import audit, counters, cursors, outbox, persons, rows
 from adapter.store.database import Connection, Database
+from adapter.store.faults import StoreError
 from adapter.store.outbox import Delivery
 from adapter.store.persons import PersonRow
 from adapter.store.rows import CsorRow
@@ -35,6 +36,7 @@ ROWS_PER_BATCH = 500
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 900.0
 _WITHHELD_AGAIN = timedelta(minutes=1)
+_PERSONS_AT_ONCE = 100
 
 
 class Deliver(Protocol):
@@ -83,7 +85,9 @@ class Dispatcher:
         self._terms = terms
         self._summary = summary
         self._audit_key = ring.derived("audit")
-        self._withheld: dict[int, tuple[str, datetime]] = {}
+        self._withheld: dict[int, tuple[datetime, bytes | None]] = {}
+        """Until when a child need not be asked about, unless settling has sealed something else since."""
+        self._offered: dict[int, frozenset[bytes]] = {}
 
     def start(self, *, now: datetime) -> int:
         """What was being sent when the process died may have arrived; how many there were."""
@@ -95,52 +99,73 @@ class Dispatcher:
         with self._database.write() as conn:
             delivery = outbox.claim(conn, now_us=_us(now))
         if delivery is not None:
-            self._send(delivery, now=now)
+            self._offer(delivery, now=now)
             return True
         return self._freeze_next(now=now)
 
     def _freeze_next(self, *, now: datetime) -> bool:
-        with self._database.read() as conn:
-            waiting = rows.unsent(conn, limit=100)
-            found = persons.by_ids(conn, waiting)
-        for person_id in waiting:
-            person = found[person_id]
-            if person.blocked or self._is_withheld(person, now=now):
-                continue
-            if self._freeze(person_id, now=now):
-                return True
-        return False
+        """The first child that may leave, however many before it may not."""
+        after = 0
+        while True:
+            with self._database.read() as conn:
+                waiting = rows.unsent(conn, limit=_PERSONS_AT_ONCE, after_person=after)
+                found = persons.by_ids(conn, waiting)
+            for person_id in waiting:
+                if not self._is_withheld(found[person_id], now=now) and self._freeze_safely(person_id, now=now):
+                    return True
+            if len(waiting) < _PERSONS_AT_ONCE:
+                return False
+            after = waiting[-1]
+
+    def _freeze_safely(self, person_id: int, *, now: datetime) -> bool:
+        """A child whose batch cannot be made does not hold the others."""
+        try:
+            return self._freeze(person_id, now=now)
+        except StoreError:
+            raise
+        except Exception as error:
+            log.error("batch cannot be made", person=person_id, reason=type(error).__name__)
+            self._withheld[person_id] = (now + _WITHHELD_AGAIN, None)
+            return False
 
     def _is_withheld(self, person: PersonRow, *, now: datetime) -> bool:
-        reason, again_at = self._withheld.get(person.id, ("", now))
-        if reason and now < again_at:
+        again_at, judged = self._withheld.get(person.id, (now, None))
+        if now < again_at and judged in (None, person.sealed):  # what settling decided since may let it go
             return True
-        child = disclosure.Child(
-            number=NumberClass(self._summary(person).number), nation=self._terms.nation, objection=Objection.UNKNOWN
-        )
-        verdict = disclosure.gate(child, peer=self._terms.peer(), settings=self._terms.gate, today=now.date())
+        verdict = self._verdict(person, now=now)
         if isinstance(verdict, Allowed):
             self._withheld.pop(person.id, None)
             return False
-        self._withheld[person.id] = (verdict.reason.value, now + _WITHHELD_AGAIN)
-        if reason != verdict.reason.value:
-            self._tell_withheld(person, verdict.reason.value, now=now)
+        self._withheld[person.id] = (now + _WITHHELD_AGAIN, person.sealed)
+        self._tell_withheld(person, verdict.reason.value, now=now)
         return True
 
+    def _verdict(self, person: PersonRow, *, now: datetime) -> Allowed | Withheld:
+        child = disclosure.Child(
+            number=NumberClass(self._summary(person).number), nation=self._terms.nation, objection=Objection.UNKNOWN
+        )
+        return disclosure.gate(child, peer=self._terms.peer(), settings=self._terms.gate, today=now.date())
+
     def _tell_withheld(self, person: PersonRow, reason: str, *, now: datetime) -> None:
-        log.warning("withheld", person=person.id, reason=reason)
+        """Once for each child and reason, also across restarts."""
         with self._database.write() as conn:
+            if cursors.get(conn, _told(person.id)) == reason:
+                return
+            cursors.set(conn, _told(person.id), reason)
             counters.bump(conn, f"withheld.{reason}")
             detail = {"csor_id": _text(person.csor_id), "reason": reason}
             audit.append(conn, key=self._audit_key, at_us=_us(now), kind="withheld", detail=detail)
+        log.warning("withheld", person=person.id, reason=reason)
 
     def _freeze(self, person_id: int, *, now: datetime) -> bool:
         with self._database.write() as conn:
             person = persons.by_id(conn, person_id)  # again: settling may have changed it since
             if person is None or person.blocked or not person.published or outbox.open_of(conn, person_id):
                 return False
+            if self._summary(person).release_after is not None:
+                return False  # the release is published by one switch, at its end
             unsent = rows.unsent_of(conn, person_id, limit=ROWS_PER_BATCH)
-            if not unsent or person.key_id is None:
+            if not unsent or person.key_id is None or self._is_offered(conn, unsent):
                 return False
             body = self._payload(person, unsent)
             key = os.urandom(16)
@@ -154,7 +179,25 @@ class Dispatcher:
                 sealing=(person.key_id, frozen),
             )
             self._audit_disclosure(conn, person, unsent, now=now)
+            if cursors.get(conn, _told(person_id)):
+                cursors.set(conn, _told(person_id), "")
         return True
+
+    def _is_offered(self, conn: Connection, unsent: list[CsorRow]) -> bool:
+        """Whether one of these rows is under way in the batch of another child: of whom it was until a split."""
+        moved = {row.record_id for row in unsent if row.version > 1}
+        for delivery_id in outbox.open_ids(conn) if moved else ():
+            if not moved.isdisjoint(self._rows_of(conn, delivery_id)):
+                return True
+        return False
+
+    def _rows_of(self, conn: Connection, delivery_id: int) -> frozenset[bytes]:
+        found = self._offered.get(delivery_id)
+        if found is None:
+            delivery = outbox.by_id(conn, delivery_id)
+            found = frozenset(number for number, _ in _sent(self._body(delivery))) if delivery else frozenset()
+            self._offered[delivery_id] = found
+        return found
 
     def _payload(self, person: PersonRow, unsent: list[CsorRow]) -> bytes:
         birth = Birth.read(self._summary(person).birth, timezone=self._terms.timezone)
@@ -187,10 +230,29 @@ class Dispatcher:
         }
         audit.append(conn, key=self._audit_key, at_us=_us(now), kind="disclosure", detail=detail)
 
-    def _send(self, delivery: Delivery, *, now: datetime) -> None:
+    def _body(self, delivery: Delivery) -> bytes:
         if delivery.key_id is None or delivery.sealed is None:
             raise ValueError(f"delivery {delivery.id} has no bytes")
-        body = self._ring.unseal(delivery.key_id, delivery.sealed, sealed.DELIVERY)
+        return self._ring.unseal(delivery.key_id, delivery.sealed, sealed.DELIVERY)
+
+    def _offer(self, delivery: Delivery, *, now: datetime) -> None:
+        """Frozen bytes too leave only if the gate says so now: a basis may have ended, or the child be in doubt."""
+        with self._database.read() as conn:
+            person = persons.by_id(conn, delivery.person_id)
+        if person is None:
+            raise ValueError(f"delivery {delivery.id} is of nobody")
+        verdict = self._verdict(person, now=now)
+        if isinstance(verdict, Allowed):
+            self._send(delivery, now=now)
+            return
+        self._tell_withheld(person, verdict.reason.value, now=now)
+        state = DeliveryState.RETRY if delivery.attempts == 1 else DeliveryState.UNSURE
+        next_us = _us(now + _WITHHELD_AGAIN)
+        with self._database.write() as conn:
+            self._move(conn, delivery, state, next_us=next_us, reason=f"withheld: {verdict.reason.value}")
+
+    def _send(self, delivery: Delivery, *, now: datetime) -> None:
+        body = self._body(delivery)
         try:
             self._sink.deliver(body, idempotency_key=delivery.idempotency_key.hex())
         except TryLater as error:
@@ -199,11 +261,15 @@ class Dispatcher:
             self._postpone(delivery, DeliveryState.UNSURE, error, now=now, at_least_s=0)
         except Refused as error:
             self._refused(delivery, error)
+        except Exception as error:  # a fault of the sink: who knows how far it came
+            fault = Unsure(f"the sink failed: {type(error).__name__}")
+            self._postpone(delivery, DeliveryState.UNSURE, fault, now=now, at_least_s=0)
         else:
             self._accepted(delivery, body)
 
     def _accepted(self, delivery: Delivery, body: bytes) -> None:
-        sent = [(record_bytes(row.record_id), row.version) for row in msgspec.json.decode(body, type=_Wire).rows]
+        sent = _sent(body)
+        self._offered.pop(delivery.id, None)
         with self._database.write() as conn:
             rows.mark_sent(conn, sent)
             self._move(conn, delivery, DeliveryState.ACCEPTED)
@@ -242,10 +308,19 @@ def record_bytes(text: str) -> bytes:
     return base64.b32decode(text.upper() + "=" * (-len(text) % 8))
 
 
+def _sent(body: bytes) -> list[tuple[bytes, int]]:
+    """Record ids and versions of a frozen batch."""
+    return [(record_bytes(row.record_id), row.version) for row in msgspec.json.decode(body, type=_Wire).rows]
+
+
 def _back_off_s(attempts: int) -> float:
     """Exponential with jitter, so that a hundred adapters do not come back in the same second."""
     longest: float = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(attempts - 1, 12))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  not a secret
+
+
+def _told(person_id: int) -> str:
+    return f"withheld.{person_id}"
 
 
 def _text(csor_id: bytes | None) -> str:

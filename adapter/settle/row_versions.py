@@ -101,7 +101,7 @@ class RowWriter:
         gone = [
             row._replace(
                 deleted=RowState.DELETED,
-                version=row.version + 1 if row.version else 0,
+                version=_next_version(row, RowState.DELETED, is_same=False),
                 digest=self._ring.blind("row", b"withdrawn", row.digest),
                 changed_us=now_us,
             )
@@ -113,10 +113,10 @@ class RowWriter:
 
 
 def _next_version(old: CsorRow | None, state: RowState, *, is_same: bool) -> int:
-    """0 for a row that has never been live: CSOR need not hear that it is not there."""
+    """0 for a row that has never been live. Held or deleted, it is not there for CSOR, and once it knows, no news."""
     if old is None:
         return 1 if state is RowState.LIVE else 0
-    if is_same or (state is not RowState.LIVE and old.version == 0):
+    if is_same or (state is not RowState.LIVE and (old.version == 0 or old.deleted != RowState.LIVE)):
         return old.version
     return old.version + 1
 

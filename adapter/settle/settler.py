@@ -18,13 +18,14 @@ from adapter.chart.fresh import Fresh
 from adapter.chart.known import NATIONAL_NUMBER, Known, patient_of
 from adapter.chart.sealed import Summary, decode_summary
 from adapter.cohort import CaseState, Coded, CohortRules
+from adapter.errors import ProblemCode
 from adapter.identity.patients import birth_of
 from adapter.settle.loading import known_of, record_id_of, source_of
 from adapter.settle.projection import Draft, History, Project, RowState, Source, history, spells_and_lists
 from adapter.settle.results import KIND as LAB_RESULT
 from adapter.settle.results import Results
 from adapter.settle.row_versions import Child, RowWriter
-from adapter.store import assertions, counters, dirty, persons, registry, rows
+from adapter.store import assertions, counters, dirty, outbox, persons, registry, rows
 from adapter.store.database import Connection, Database
 from adapter.store.faults import StoreError
 from adapter.store.persons import PersonRow
@@ -132,6 +133,8 @@ class Settler:
         touched: list[bytes] = []
         if dirty.WHOLE in marks:
             members = registry.by_person(conn, [person.id])
+            if not members:
+                raise ValueError(f"person {person.id} has no identifier")
             summary, touched = self._whole(conn, person, members, summary, now_us=now_us)
         results = [mark for mark in marks if mark > dirty.WHOLE]
         if results and summary.is_included:
@@ -178,8 +181,9 @@ class Settler:
             if is_moved:
                 self._results.withdraw_foreign(conn, child, now_us=now_us)
             self._results.apply(conn, child, sources, now_us=now_us)
-        self._store(conn, person, summary, csor_id=csor_id, hold=self._hold(past, cases, sources), cases=cases)
-        return summary, self._mark_members(conn, members, is_included=is_included)
+        hold = self._hold(past, cases, members, now_us=now_us)
+        is_kept = self._store(conn, person, summary, csor_id=csor_id, hold=hold)
+        return summary, self._mark_members(conn, members, is_kept=is_kept)
 
     def _judge(self, past: History, patient: dict[str, Any]) -> list[CaseState]:
         return cohort.judge(
@@ -244,50 +248,55 @@ class Settler:
             dirty.mark(conn, [(person_id, RELEASE)], at_us=now_us)
         self._seal(conn, person._replace(published=person.published or is_last), _at(summary, position))
 
-    def _hold(self, past: History, cases: Sequence[CaseState], sources: Sequence[Source]) -> int | None:
-        """Until when an infant is held; None while any condition is at least suspected."""
+    def _hold(
+        self, past: History, cases: Sequence[CaseState], members: Sequence[IdentifierRow], *, now_us: int
+    ) -> int | None:
+        """Until when an infant is held; None while any condition is at least suspected.
+
+        None, too, for numbers known from a merge alone: the alias is remembered, and nothing is kept under it.
+        """
         if any(case.state is not cohort.State.NONE and case.state is not cohort.State.REFUTED for case in cases):
             return None
-        last = max((item.clock_us for source in sources for item in source.assertion.items), default=0)
+        if all(row.state == IdentifierState.ALIAS for row in members):
+            return None
         ends = [end for visit in past.visits.values() if (end := (visit.encounter.get("period") or {}).get("end"))]
         if ends and len(ends) == len(past.visits):
             return _us(max(_instant(str(end)) for end in ends)) + _in_us(self._windows.after_discharge)
-        return last + _in_us(self._windows.longest)
+        spoken = [said.item.clock_us for all_said in past.encounters.values() for said in all_said]
+        # Without a visit nothing says when it began: from today.
+        return (max(spoken, default=0) or now_us) + _in_us(self._windows.longest)
 
-    def _store(
-        self,
-        conn: Connection,
-        person: PersonRow,
-        summary: Summary,
-        *,
-        csor_id: str,
-        hold: int | None,
-        cases: Sequence[CaseState],
-    ) -> None:
-        is_included = any(case.is_included for case in cases)
-        state = PersonState.CONFIRMED if is_included or person.published else PersonState.HELD
+    def _store(self, conn: Connection, person: PersonRow, summary: Summary, *, csor_id: str, hold: int | None) -> bool:
+        """Whether the child is of the cohort, or was and CSOR knows it: then it is kept, with the versions sent."""
+        is_published = person.published and (
+            summary.is_included
+            or outbox.open_of(conn, person.id) is not None
+            or any(row.sent_version for row in rows.of_person(conn, person.id))
+        )
+        is_kept = summary.is_included or is_published
         changed = person._replace(
-            state=state.value,
+            state=(PersonState.CONFIRMED if is_kept else PersonState.HELD).value,
             csor_id=csor_id.encode(),
-            hold_until_us=None if state is PersonState.CONFIRMED else hold,
+            published=is_published,
+            hold_until_us=None if is_kept else hold,
         )
         self._seal(conn, changed, summary)
+        return is_kept
 
     def _seal(self, conn: Connection, person: PersonRow, summary: Summary) -> None:
-        members = registry.by_person(conn, [person.id])
-        key_id = min(members).key_id
+        key_id = min(registry.by_person(conn, [person.id])).key_id
         body = self._ring.seal(key_id, msgspec.json.encode(summary), sealed.PERSON)
         persons.update(conn, [person._replace(key_id=key_id, sealed=body)])
 
-    def _mark_members(self, conn: Connection, members: Sequence[IdentifierRow], *, is_included: bool) -> list[bytes]:
-        """A child of the cohort is known at any age, under every one of its numbers."""
-        if not is_included:
-            return []
-        raised = [row for row in members if row.state != IdentifierState.CONFIRMED]
-        registry.update(conn, [row._replace(state=IdentifierState.CONFIRMED) for row in raised])
-        if raised:
+    def _mark_members(self, conn: Connection, members: Sequence[IdentifierRow], *, is_kept: bool) -> list[bytes]:
+        """A child of the cohort is known at any age, under every one of its numbers; a number that left it is held."""
+        right = IdentifierState.CONFIRMED if is_kept else IdentifierState.HELD
+        wrong = [row for row in members if row.state != right and (is_kept or row.state != IdentifierState.ALIAS)]
+        changed = [row._replace(state=right) for row in wrong]
+        registry.update(conn, changed)
+        if changed and is_kept:
             counters.bump(conn, "child-confirmed")
-        return [row.blind for row in raised]
+        return [row.blind for row in changed]
 
     def summary(self, person: PersonRow) -> Summary:
         """What settling last decided; the empty summary for a person never settled."""
@@ -313,9 +322,13 @@ class Settler:
 
 def case_fields(case: CaseState) -> dict[str, Any]:
     """The fields of a `condition_case` row."""
-    flags = [
-        name for name, stands in (("first_seen_late", case.first_seen_late), ("held_for_person", case.held)) if stands
-    ]
+    is_both = any(problem.code is ProblemCode.EXOMPHALOS_AND_GASTROSCHISIS for problem in case.problems)
+    named = (
+        ("first_seen_late", case.first_seen_late),
+        ("held_for_person", case.held),
+        ("exomphalos_and_gastroschisis", is_both),
+    )
+    flags = [name for name, stands in named if stands]
     return {
         "condition": case.condition,
         "state": case.state.value,

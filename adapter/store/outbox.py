@@ -52,11 +52,16 @@ def create(
 
 
 def claim(conn: Connection, *, now_us: int) -> Delivery | None:
-    """The delivery that is due longest, moved to `sending` with one attempt more; commit before offering it."""
+    """The delivery that is due longest, moved to `sending` with one attempt more; commit before offering it.
+
+    Those of a blocked child wait: a doubt about who it is came up after they were frozen.
+    """
     skip = "" if conn.dialect.name == "sqlite" else " FOR UPDATE SKIP LOCKED"
     statement = (
         f"UPDATE delivery SET state = 'sending', attempts = attempts + 1 WHERE id ="
-        f" (SELECT id FROM delivery WHERE state <> 'accepted' AND {_DUE} ORDER BY next_us, id LIMIT 1{skip})"
+        f" (SELECT id FROM delivery WHERE state <> 'accepted' AND {_DUE}"
+        " AND NOT EXISTS (SELECT 1 FROM person p WHERE p.id = delivery.person_id AND p.blocked <> '')"
+        f" ORDER BY next_us, id LIMIT 1{skip})"
         f" RETURNING {_COLUMNS}"
     )
     row = run(conn, statement, (now_us,)).first()
@@ -100,6 +105,11 @@ def open_of(conn: Connection, person_id: int) -> Delivery | None:
     statement = f"SELECT {_COLUMNS} FROM delivery WHERE state <> 'accepted' AND person_id = ? ORDER BY id LIMIT 1"
     row = run(conn, statement, (person_id,)).first()
     return None if row is None else Delivery._make(row)
+
+
+def open_ids(conn: Connection) -> list[int]:
+    """Ids of all deliveries that are not accepted yet."""
+    return [number for (number,) in run(conn, "SELECT id FROM delivery WHERE state <> 'accepted' ORDER BY id")]
 
 
 def next_due_us(conn: Connection) -> int | None:

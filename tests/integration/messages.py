@@ -75,7 +75,7 @@ def an_adt(
     prior: str = "",
     control: str = "",
 ) -> bytes:
-    """One ADT message. `codes`: the DG1 list, None for none; `visit`: PV1-19, by default the baby's own, "-": absent."""
+    """One ADT message. `codes`: the DG1 list, None for none; `visit`: PV1-19, by default the baby's, "-": absent."""
     lines = [_msh("ADT", event, at, control), f"EVN|{event}|{_seconds(at)}||||{at}", baby.pid()]
     if prior:
         lines.append(f"MRG|{prior}^^^{TRUST}^MR")

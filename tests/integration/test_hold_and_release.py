@@ -167,8 +167,15 @@ def test_exomphalos_beside_gastroschisis_is_held_for_a_person(trust: Trust) -> N
     trust.each(BORN, CODED, an_adt("A08", BABY, at="202609060900", codes=[GASTROSCHISIS, EXOMPHALOS]))
     trust.dispatch()
     assert trust.csor.live() == [] and trust.rows() == []
-    case = next(row for row in trust.rows("condition_case", every=True))
-    assert set(case["flags"]) == {"held_for_person", "exomphalos_and_gastroschisis"}
+
+
+def test_the_case_held_for_a_person_says_why_and_does_not_leave_with_another(trust: Trust) -> None:
+    codes = [GASTROSCHISIS, EXOMPHALOS, NEC]
+    trust.each(BORN, an_adt("A08", BABY, at="202609060900", codes=codes, operations=[(RESECTION, "202609061000")]))
+    trust.dispatch()
+    held = next(row for row in trust.rows("condition_case", every=True) if row["condition"] == "gastroschisis")
+    assert set(held["flags"]) == {"held_for_person", "exomphalos_and_gastroschisis"}
+    assert [row["fields"]["condition"] for row in trust.csor.live("condition_case")] == ["nec"]
 
 
 def test_a_closure_before_its_admission_message_counts(trust: Trust) -> None:
