@@ -21,7 +21,14 @@ _CREATE = (
     " kind TEXT NOT NULL, received_us INTEGER NOT NULL, control BLOB NOT NULL, content BLOB NOT NULL,"
     " key_id BLOB NOT NULL, sealed BLOB NOT NULL)"
 )
-_INSERT = f"INSERT INTO inbox ({', '.join(InboxRow._fields)}) VALUES ({', '.join('?' * len(InboxRow._fields))})"
+_ROW = f"({', '.join('?' * len(InboxRow._fields))})"
+_MOST_ROWS = 64
+"""In one statement. The driver hands the interpreter over to another thread at each statement's step, and the thread
+that reads the sockets gives it back only at its next system call: a step for each row would wait for that each time."""
+_INSERTS = {
+    count: f"INSERT INTO inbox ({', '.join(InboxRow._fields)}) VALUES {', '.join([_ROW] * count)}"
+    for count in (1, 2, 4, 8, 16, 32, _MOST_ROWS)
+}
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -52,13 +59,21 @@ class SqliteInbox:
         with self._lock, translated():
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany(_INSERT, rows)
+                self._insert(rows)
                 last: int = self._connection.execute("SELECT seq FROM sqlite_sequence").fetchone()[0]
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
         return list(range(last - len(rows) + 1, last + 1))
+
+    def _insert(self, rows: Sequence[InboxRow]) -> None:
+        start, left = 0, len(rows)
+        while left:
+            count = min(_MOST_ROWS, 1 << (left.bit_length() - 1))
+            values = [value for row in rows[start : start + count] for value in row]
+            self._connection.execute(_INSERTS[count], values)
+            start, left = start + count, left - count
 
     def _roll_back(self) -> None:
         # SQLite has rolled back by itself after a full disk; then there is nothing left to roll back.
