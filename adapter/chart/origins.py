@@ -28,7 +28,7 @@ class Stated(NamedTuple):
 
     item: Item
     assertion_id: int
-    index: int
+    number: int
 
 
 def marked(resource: Resource, *, assertion_id: int, item: int, nth: int = 0) -> Resource:
@@ -56,7 +56,7 @@ def marked_items(stated: Sequence[Stated]) -> list[Item]:
             clock_us=number,
             rank=0,
             resources=[
-                marked(resource, assertion_id=each.assertion_id, item=each.index, nth=nth)
+                marked(resource, assertion_id=each.assertion_id, item=each.number, nth=nth)
                 for nth, resource in enumerate(each.item.resources)
             ],
         )

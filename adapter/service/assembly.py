@@ -86,7 +86,7 @@ class Works:
         self.database = open_store(settings)
         bind(self.database, self.ring)
         self.inbox: Inbox = open_inbox(self.database, folder=settings.data_folder)
-        self.made_by = f"{__version__}:{self.mappings.digest[:16]}:{settings.digest()[:16]}"
+        self.made_by = made_by(settings, self.mappings)
         self.pipeline = Pipeline(
             self.database,
             self.inbox,
@@ -155,6 +155,11 @@ class Works:
         self.inbox.close()
         self.database.close()
         self.ring.close()
+
+
+def made_by(settings: TrustSettings, mappings: Mappings) -> str:
+    """What shapes a row beside the messages: stands in each row, for lineage."""
+    return f"{__version__}:{mappings.digest[:16]}:{settings.digest()[:16]}"
 
 
 def open_ring(settings: TrustSettings) -> KeyRing:

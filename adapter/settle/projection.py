@@ -119,7 +119,7 @@ def spells_and_lists(past: History, *, project: Project, record_id: Callable[[st
         drafts += _draft("admission", visit.encounter, {}, sources=sources, record_id=record_id("admission", key))
     for kind, lists in (("diagnosis", past.diagnoses), ("operation", past.procedures)):
         for key, said in lists.items():
-            for nth, resource in _numbered(said.item.resources):
+            for nth, resource in numbered(said.item.resources):
                 rid = record_id(kind, f"{key}|{nth}")
                 drafts += _draft(kind, resource, said.source.assertion.context, sources=(said.source,), record_id=rid)
     return [draft for unprojected in drafts if (draft := _projected(unprojected, project))]
@@ -146,7 +146,7 @@ def _projected(raw: _Unprojected, project: Project) -> Draft | None:
     return Draft(raw.record_id, raw.kind, made.fields, made.problems, raw.sources, RowState.LIVE)
 
 
-def _numbered(resources: Sequence[Resource]) -> Iterable[tuple[str, Resource]]:
+def numbered(resources: Sequence[Resource]) -> Iterable[tuple[str, Resource]]:
     """Each entry of a coded list by its code and place among equal codes: a changed time or rank is the same row."""
     seen: dict[str, int] = {}
     for resource in resources:

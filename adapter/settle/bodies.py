@@ -1,0 +1,128 @@
+"""From a value's place in a stored statement back to the bytes it was cut from: the body is read again with tracing."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from adapter import fhir
+from adapter.chart import sealed
+from adapter.chart.origins import Place
+from adapter.envelope import Media
+from adapter.fhir import Part
+from adapter.hl7v2.message import Message
+from adapter.mapping.csor_outcome import Step
+from adapter.mapping.trace import CONTEXT, Origin
+from adapter.settle.projection import Source
+from adapter.store import messages
+from adapter.store.database import Connection
+from adapter.store.sealing import KeyRing
+
+TraceV2 = Callable[[Message], list[Origin]]
+"""The origins of a message under the mappings and in the time zone of this trust."""
+
+
+class Cut(NamedTuple):
+    """Where one source value stood, and the steps from there to the value in the canonical resource."""
+
+    message: int
+    """The inbox id."""
+    feed: str
+    media: str
+    element: str
+    """The element of the canonical resource, `valueQuantity.value`; of a referred one after `specimen>`."""
+    position: str
+    """`OBX[3]-5.1`, or a JSON pointer into the body; empty for a constant of a rule."""
+    start: int
+    """First byte in the raw message; with `end`, 0 for FHIR and for a constant."""
+    end: int
+    rule: str
+    """`OBX.yaml:41`; empty for FHIR, which needs no translation."""
+    steps: tuple[Step, ...]
+    then: tuple[Step, ...] = ()
+    """What the rule of the field does with this one of several cuts: a code in its normal form, a date in words."""
+
+
+class _Found(NamedTuple):
+    position: str
+    start: int
+    end: int
+    rule: str
+    steps: tuple[Step, ...]
+
+
+class _Body(Protocol):
+    def find(self, place: Place, source: Source) -> _Found: ...
+
+
+class Bodies:
+    """The bodies of messages, opened when first asked for. Mappings changed since are seen: the place is not found."""
+
+    def __init__(self, conn: Connection, ring: KeyRing, *, trace: TraceV2) -> None:
+        self._conn = conn
+        self._ring = ring
+        self._trace = trace
+        self._read: dict[int, _Body] = {}
+
+    def cut(self, place: Place, source: Source, *, element: str) -> Cut:
+        """Where the value at a place of this source's statement came from."""
+        number = source.message_id
+        body = self._read.get(number)
+        if body is None:
+            body = self._read[number] = self._open(number)
+        found = body.find(place, source)
+        media = Media.FHIR if isinstance(body, _FhirBody) else Media.HL7V2
+        return Cut(number, source.assertion.feed, media, element, *found)
+
+    def _open(self, number: int) -> _Body:
+        row = messages.by_id(self._conn, number)
+        if row is None or row.key_id is None or row.sealed is None:
+            return _NoBody()
+        body = self._ring.unseal(row.key_id, row.sealed, sealed.MESSAGE)
+        if row.media == Media.FHIR:
+            return _FhirBody(fhir.split(body)[0])
+        return _V2Body(self._trace(Message.parse(body)))
+
+
+class _NoBody:
+    def find(self, place: Place, source: Source) -> _Found:
+        return _nowhere("the body is not held any more")
+
+
+class _V2Body:
+    def __init__(self, origins: list[Origin]) -> None:
+        self._origins = {(each.item_index, each.resource_index, each.path): each for each in origins}
+
+    def find(self, place: Place, source: Source) -> _Found:
+        origin = self._origins.get((place.item, place.resource, place.path))
+        if origin is None:
+            return _nowhere("the mappings of today do not give this value")
+        return _Found(origin.position, origin.start, origin.end, origin.rule, origin.steps)
+
+
+class _FhirBody:
+    """A snapshot is kept as it was sent, so the resource is found by its content."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        self._parts = parts
+
+    def find(self, place: Place, source: Source) -> _Found:
+        assertion = source.assertion
+        if place.item == CONTEXT:
+            reference, _, path = place.path.partition(">")
+            resource: Mapping[str, Any] | None = assertion.context.get(reference)
+        else:
+            resource, path = assertion.items[place.item].resources[place.resource], place.path
+        for part in self._parts:
+            if part.resource == resource:
+                value = fhir.Path(path).first(part.resource)
+                pointer = part.at + "".join(f"/{step}" for step in re.findall(r"[^.\[\]]+", path))
+                return _Found(pointer, 0, 0, "", (Step("json", pointer, _text(value)),))
+        return _nowhere("the body does not hold this resource in this form")
+
+
+def _nowhere(why: str) -> _Found:
+    return _Found("", 0, 0, "", (Step("not-found", why, ""),))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

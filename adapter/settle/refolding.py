@@ -1,0 +1,154 @@
+"""Folds what a stored row was made from once more, with the place of each value beside it: for lineage only."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from adapter.assertion import Item, ItemKind, Resource
+from adapter.chart import live
+from adapter.chart.known import NATIONAL_NUMBER, Known, newest_of, patient_of
+from adapter.chart.origins import Place, Stated, marked, marked_items, places_at
+from adapter.chart.stated import national_identifier_at, said_by
+from adapter.errors import IdentityConflict
+from adapter.fhir.path import Path
+from adapter.identity import IdentitySettings, PatientFacts, read_patient
+from adapter.mapping.csor_outcome import Step
+from adapter.mapping.trace import CONTEXT
+from adapter.settle.bodies import Bodies, Cut
+from adapter.settle.loading import known_of, record_id_of, source_of
+from adapter.settle.projection import Source, numbered, scoped_key
+from adapter.store import assertions, registry
+from adapter.store.database import Connection
+from adapter.store.rows import CsorRow
+from adapter.store.sealing import KeyRing
+
+_ITEM_OF = {
+    "admission": ItemKind.ENCOUNTER,
+    "diagnosis": ItemKind.CONDITIONS,
+    "operation": ItemKind.PROCEDURES,
+    "lab_result": ItemKind.OBSERVATION,
+}
+
+
+class Folded(NamedTuple):
+    """A resource as folded from all that speak about it, and its shadow: the same with places for values."""
+
+    resource: Resource
+    shadow: Resource
+    context: Mapping[str, Resource]
+    last: Source | None
+    """The latest that speaks about it: the context is its own."""
+
+
+class Refolder:
+    """Loads and folds; keeps what it opened."""
+
+    def __init__(self, conn: Connection, ring: KeyRing, *, bodies: Bodies, identity: IdentitySettings) -> None:
+        self._conn = conn
+        self._ring = ring
+        self._bodies = bodies
+        self._identity = identity
+        self._sources: dict[int, Source] = {}
+        self._persons: dict[int, Folded] = {}
+
+    def sources(self, assertion_ids: Sequence[int]) -> list[Source]:
+        """These assertions, in the order of their ids."""
+        missing = [number for number in assertion_ids if number not in self._sources]
+        for row in assertions.by_ids(self._conn, missing):
+            self._sources[row.id] = source_of(self._ring, row)
+        return [self._sources[number] for number in sorted(assertion_ids) if number in self._sources]
+
+    def row(self, row: CsorRow, assertion_ids: Sequence[int]) -> Folded | None:
+        """What a row of a visit, a result or a coded list was made from."""
+        stated: list[Stated] = []
+        for source in self.sources(assertion_ids):
+            for number, item in enumerate(source.assertion.items):
+                if item.kind is not _ITEM_OF[row.kind]:
+                    continue
+                key = scoped_key(item, source)
+                if item.kind in (ItemKind.CONDITIONS, ItemKind.PROCEDURES):
+                    for nth, (name, _) in enumerate(numbered(item.resources)):
+                        if record_id_of(self._ring, row.kind, f"{key}|{name}") == row.record_id:
+                            return self.entry(source, number, nth)
+                elif record_id_of(self._ring, row.kind, key) == row.record_id:
+                    stated.append(Stated(item, source.assertion_id, number))
+        return self.whole(stated) if stated else None
+
+    def entry(self, source: Source, number: int, nth: int) -> Folded:
+        """One entry of a list of diagnoses or procedures: the newest list counts, nothing is folded."""
+        resource = source.assertion.items[number].resources[nth]
+        shadow = marked(resource, assertion_id=source.assertion_id, item=number, nth=nth)
+        return Folded(resource, shadow, source.assertion.context, source)
+
+    def whole(self, stated: Sequence[Stated]) -> Folded:
+        """One visit or one result, as all that was said about it together says."""
+        ordered = sorted(stated, key=lambda each: live.order(each.item))
+        last = self._sources[ordered[-1].assertion_id]
+        items = [each.item for each in ordered]
+        shadows = marked_items(ordered)
+        if items[0].kind is ItemKind.ENCOUNTER:
+            folded, shadow = (live.resolve_visit("", each).encounter for each in (items, shadows))
+            return Folded(folded, shadow, {}, last)
+        return Folded(live.fold(items), live.fold(shadows), last.assertion.context, last)
+
+    def person(self, person_id: int) -> Folded:
+        """The Patient as all messages under all numbers of the child say: for each field, who said it last."""
+        if person_id not in self._persons:
+            members = registry.by_person(self._conn, [person_id])
+            known = [known_of(self._ring, row) for row in members]
+            stored = assertions.of_identifiers(self._conn, [row.id for row in members])
+            sources = self.sources([row.id for row in stored])
+            self._persons[person_id] = Folded(patient_of(known), self._patient_shadow(known, sources), {}, None)
+        return self._persons[person_id]
+
+    def _patient_shadow(self, known: Iterable[Known], sources: Iterable[Source]) -> Resource:
+        wanted = newest_of(known)
+        shadow: Resource = {"resourceType": "Patient"}
+        for source in sources:
+            for number, item in enumerate(source.assertion.items):
+                if item.kind is ItemKind.PATIENT and wanted:
+                    said = said_by([item], self._facts(item))
+                    places = marked(item.resources[0], assertion_id=source.assertion_id, item=number)
+                    for field in [name for name, each in wanted.items() if said.get(name) == each]:
+                        shadow |= _elements(field, wanted.pop(field).value, item, places)
+        return shadow
+
+    def _facts(self, item: Item) -> PatientFacts | None:
+        try:
+            return read_patient(item.resources[0], related=(), settings=self._identity)
+        except IdentityConflict:
+            return None
+
+    def cut(self, folded: Folded, path: str) -> Cut | None:
+        """Where the value at a path of the folded resource came from; None where there is none."""
+        reference, follows, rest = path.rpartition(">")
+        if follows:
+            return self._referred(folded, reference, rest, path)
+        found = places_at(folded.shadow, path)
+        if found:
+            return self._bodies.cut(found[0], self._sources[found[0].assertion_id], element=path)
+        value = Path(path).first(folded.resource)
+        if value is None or folded.last is None:
+            return None
+        # Only a cancelled discharge puts a value that no message said (chart.live).
+        constant = Step("constant", "a cancelled discharge", str(value))
+        return Cut(folded.last.message_id, folded.last.assertion.feed, "", path, "", 0, 0, "", (constant,))
+
+    def _referred(self, folded: Folded, reference: str, rest: str, path: str) -> Cut | None:
+        holder = folded.resource.get(reference)
+        target = str(holder.get("reference", "")) if isinstance(holder, dict) else ""
+        if target.startswith("#"):
+            inside = folded.resource.get("contained") or []
+            index = next((n for n, each in enumerate(inside) if each.get("id") == target[1:]), None)
+            return None if index is None else self.cut(folded, f"contained[{index}].{rest}")
+        if folded.last is None:
+            return None
+        place = Place(folded.last.assertion_id, CONTEXT, 0, f"{target}>{rest}")
+        return self._bodies.cut(place, folded.last, element=path)
+
+
+def _elements(field: str, value: Any, item: Item, places: Resource) -> Resource:
+    """The elements of a Patient that one field of the registry stands for."""
+    if field == NATIONAL_NUMBER:
+        at = national_identifier_at(item.resources[0])
+        return {} if at is None else {"identifier": [places["identifier"][at]]}
+    return {element: places[element] for element in value if element in places}

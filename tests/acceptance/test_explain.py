@@ -1,0 +1,252 @@
+"""Every value of a row is explained down to the byte, and an outsider's own steps give the stored value."""
+
+import copy
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter import config, simulator
+from adapter.chart import sealed
+from adapter.cli.explain import explained_json, explainer
+from adapter.cli.rows import read_rows
+from adapter.config import TrustSettings
+from adapter.dispatch import record_bytes
+from adapter.envelope import Media, Received
+from adapter.pipeline.reception import Reception
+from adapter.service.assembly import Works
+from tests.acceptance.check_explain import KEYED, Checker, Unfit
+from tests.acceptance.hospital import take_all, trust_file
+
+NOT_OF_THE_DICTIONARY = {"kind", "child", "state"}
+KINDS = {"infant", "admission", "diagnosis", "operation", "lab_result", "condition_case"}
+OF_EACH_KIND = 60
+Object = dict[str, Any]
+
+
+class Hospital:
+    """What was sent, and the rows it became."""
+
+    def __init__(self, folder: Path, *, seed: int, infants: int) -> None:
+        simulation = simulator.hospital(seed=seed, infants=infants)
+        self.trust = trust_file(folder, simulation=simulation)
+        self.settings = config.load_trust(self.trust)
+        take_all(self.settings, [simulation.messages])
+        self.messages = {number: sent.raw for number, sent in enumerate(simulation.messages, start=1)}
+        self.rows = {row["row"]: row for row in read_rows(self.settings)}
+        self.mappings = folder / "mappings"
+
+    def checker(self) -> Checker:
+        return Checker(self.messages, self.rows, self.mappings)
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
+    return Hospital(tmp_path_factory.mktemp("explained"), seed=8, infants=8)
+
+
+def fields_of(row: Object) -> list[str]:
+    own = {"state"} if row["kind"] == "condition_case" else set()
+    return [name for name, value in row.items() if value is not None and name not in NOT_OF_THE_DICTIONARY - own]
+
+
+def sample(rows: dict[str, Object], *, seed: int) -> list[tuple[str, str]]:
+    """Non-null fields at random, keyed ones among them: of each kind of row as many as there are, up to a limit."""
+    chance = random.Random(seed)
+    found = []
+    for kind in sorted(KINDS):
+        every = [(key, name) for key, row in sorted(rows.items()) if row["kind"] == kind for name in fields_of(row)]
+        found += chance.sample(every, min(OF_EACH_KIND, len(every)))
+    return found
+
+
+def explain_all(settings: TrustSettings, rows: set[str]) -> dict[tuple[str, str], Object]:
+    """As `--json` prints it, by row and field."""
+    told = {}
+    with explainer(settings) as asked:
+        for key in sorted(rows):
+            found = asked.explain(record_bytes(key))
+            assert found is not None and found.is_of_today
+            for each in explained_json(key, found):
+                told[key, each["field"]] = json.loads(sealed.ENCODER.encode(each), parse_float=Decimal)
+    return told
+
+
+def test_an_outsider_makes_200_random_fields_again_from_the_bytes_that_were_sent(hospital: Hospital) -> None:
+    began = time.monotonic()
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    wanted = sample(hospital.rows, seed=seed)
+    told = explain_all(hospital.settings, {key for key, _ in wanted})
+    checker = hospital.checker()
+    kinds = Counter(hospital.rows[key]["kind"] for key, name in wanted if name not in KEYED)
+    keyed = sum(name in KEYED for _, name in wanted)
+    for key, name in wanted:
+        if name not in KEYED:
+            checker.check(told[key, name])
+    print(f"{dict(checker.counts)}, keyed and left out {keyed}, {dict(kinds)}")
+    assert kinds.keys() == KINDS
+    assert checker.counts["from bytes"] >= 200
+    assert time.monotonic() - began < 60
+
+
+def shifted(told: Object) -> Iterator[Object]:
+    """The same, with one of its byte ranges moved by one."""
+    for v, value in enumerate(told["values"]):
+        for c, cut in enumerate(value["cuts"]):
+            if cut["end"]:
+                moved = copy.deepcopy(told)
+                moved["values"][v]["cuts"][c] |= {"start": cut["start"] + 1, "end": cut["end"] + 1}
+                yield moved
+
+
+def test_a_range_that_is_one_byte_off_is_noticed(hospital: Hospital) -> None:
+    wanted = [(key, name) for key, name in sample(hospital.rows, seed=1) if name not in KEYED]
+    told = explain_all(hospital.settings, {key for key, _ in wanted})
+    moved = [each for found in wanted for each in shifted(told[found])]
+    assert len(moved) > 200
+    for each in moved:
+        with pytest.raises((Unfit, ValueError)):
+            hospital.checker().check(each)
+
+
+def test_a_stored_value_that_differs_is_noticed(hospital: Hospital) -> None:
+    key, row = next((key, row) for key, row in hospital.rows.items() if row.get("value_canonical") is not None)
+    told = explain_all(hospital.settings, {key})[key, "value_canonical"]
+    forged = {**hospital.rows, key: {**row, "value_canonical": row["value_canonical"] + 1}}
+    with pytest.raises(Unfit):
+        Checker(hospital.messages, forged, hospital.mappings).check(told)
+
+
+def test_every_field_that_has_a_value_is_explained(hospital: Hospital) -> None:
+    told = explain_all(hospital.settings, set(hospital.rows))
+    expected = {(key, name) for key, row in hospital.rows.items() for name in fields_of(row) if name not in KEYED}
+    assert expected == told.keys()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "adapter", "explain", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_prints_what_the_outsider_needs(hospital: Hospital, tmp_path: Path) -> None:
+    lab = next(key for key, row in hospital.rows.items() if row.get("value_canonical") is not None)
+    case = next(key for key, row in hospital.rows.items() if row["kind"] == "condition_case")
+    printed = "".join(run(key, "--config", str(hospital.trust), "--json").stdout for key in (lab, case))
+    assert len(printed.splitlines()) == len(fields_of(hospital.rows[lab])) + len(fields_of(hospital.rows[case])) - 2
+    (tmp_path / "messages").mkdir()
+    for number, raw in hospital.messages.items():
+        (tmp_path / "messages" / f"{number}.hl7").write_bytes(raw)
+    (tmp_path / "rows").write_bytes(b"\n".join(sealed.ENCODER.encode(row) for row in hospital.rows.values()))
+    (tmp_path / "explained").write_text(printed)
+    given = [tmp_path / "messages", tmp_path / "rows", hospital.mappings, tmp_path / "explained"]
+    checked = subprocess.run(
+        [sys.executable, "-m", "tests.acceptance.check_explain", *given], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_for_a_person_it_names_message_position_bytes_and_rules(hospital: Hospital) -> None:
+    lab = next(key for key, row in hospital.rows.items() if row.get("value_canonical") is not None)
+    printed = run(lab, "value_canonical", "--config", str(hospital.trust)).stdout
+    for words in ("value_canonical = ", "feed adt", "OBX[", "bytes ", "OBX.yaml:", "lab_result.yaml:", "multiply "):
+        assert words in printed
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "message"),
+    [
+        ("a" * 26, "", "there is no row"),
+        ("not!", "", "not the id of a row"),
+        (None, "colour", 'has no value in "colour"; it has analyte'),
+    ],
+)
+def test_what_cannot_be_explained_is_said_in_one_line(
+    hospital: Hospital, row: str | None, field: str, message: str
+) -> None:
+    key = row or next(key for key, each in hospital.rows.items() if each["kind"] == "lab_result")
+    asked = run(key, *filter(None, [field]), "--config", str(hospital.trust))
+    assert asked.returncode != 0
+    assert message in asked.stderr
+    assert "Traceback" not in asked.stderr
+
+
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "p1",
+    "identifier": [{"system": "https://example.invalid/number", "value": "7001234"}],
+    "gender": "female",
+    "birthDate": "2026-08-30",
+    "meta": {"lastUpdated": "2026-08-30T12:00:00Z"},
+}
+ICD = "http://hl7.org/fhir/sid/icd-10"
+CONDITION = {
+    "resourceType": "Condition",
+    "id": "c1",
+    "subject": {"reference": "Patient/p1"},
+    "code": {"coding": [{"system": ICD, "code": "Q79.3", "display": "Gastroschisis"}]},
+    "onsetDateTime": "2026-08-30",
+}
+SPECIMEN = {
+    "resourceType": "Specimen",
+    "id": "s1",
+    "subject": {"reference": "Patient/p1"},
+    "type": {"text": "Venous blood"},
+}
+RESULT = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "status": "final",
+    "subject": {"reference": "Patient/p1"},
+    "specimen": {"reference": "Specimen/s1"},
+    "code": {"coding": [{"system": "http://loinc.org", "code": "1988-5"}]},
+    "effectiveDateTime": "2026-08-31T08:00:00Z",
+    "valueQuantity": {"value": 72.50, "unit": "mg/L"},
+}
+BUNDLE = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [{"resource": each} for each in (PATIENT, CONDITION, SPECIMEN, RESULT)],
+}
+
+
+@cache
+def body() -> bytes:
+    return json.dumps(BUNDLE).encode()
+
+
+def test_of_a_fhir_body_it_names_the_json_pointer(tmp_path: Path) -> None:
+    empty = simulator.hospital(seed=1, infants=1)
+    numbers = {"hospital_numbers": [{"authority": "RXX", "fhir_system": "https://example.invalid/number"}]}
+    settings = config.load_trust(trust_file(tmp_path, simulation=empty, identity=numbers))
+    moment = datetime(2026, 9, 1, tzinfo=UTC)
+    works = Works(settings, now=lambda: moment)
+    works.pipeline.start()
+    received = Received(feed="fhir", media=Media.FHIR, received_at=moment, body=body())
+    Reception(works.inbox, works.ring).append([received])
+    works.drain()
+    works.pipeline.stop()
+    works.close()
+    rows = {row["row"]: row for row in read_rows(settings)}
+    told = explain_all(settings, set(rows))
+    checker = Checker({1: body()}, rows, tmp_path / "mappings")
+    for key, row in rows.items():
+        for name in set(fields_of(row)) - KEYED:
+            checker.check(told[key, name])
+    kinds = {row["kind"]: key for key, row in rows.items()}
+    assert kinds.keys() == {"infant", "diagnosis", "lab_result", "condition_case"}
+    value = told[kinds["lab_result"], "value_canonical"]["values"][0]["cuts"][0]
+    assert value["position"] == "/entry/3/resource/valueQuantity/value"
+    specimen = told[kinds["lab_result"], "specimen_type"]["values"][0]["cuts"][0]
+    assert specimen["position"] == "/entry/2/resource/type/text"
