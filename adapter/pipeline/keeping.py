@@ -17,7 +17,7 @@ from adapter.chart.known import Known, learn
 from adapter.chart.sealed import Note, decode_assertion, encode_assertion, encode_note
 from adapter.chart.stated import said_by
 from adapter.cohort.triage import Reason, TriageFacts, TriageRules
-from adapter.errors import MessageError, Problem
+from adapter.errors import IdentityConflict, MessageError, Problem, ProblemCode
 from adapter.identity import PatientFacts
 from adapter.pipeline.enrolment import Enrolment, Entry, Patient
 from adapter.statement import Statement
@@ -209,6 +209,8 @@ class Keeper:
     def _one(self, message: Arrived, read: Read, statement: Statement, *, key: bytes, ordinal: int) -> Outcome:
         facts = self._facts(statement)
         numbers = self._numbers(message, statement, facts)
+        if not numbers:
+            return self._of_nobody(message, statement)
         patient = Patient(
             numbers,
             facts.nhs_number if facts else None,
@@ -216,8 +218,10 @@ class Keeper:
             facts.birth if facts else None,
         )
         for prior in statement.prior:
-            merged = identity.read_patient(prior, related=(), settings=self._rules.identity)
-            self._enrolment.merge(numbers[0], merged.identifiers[0], clock_us=statement.clock_us, message_id=message.id)
+            merged = identity.read_patient(prior, related=(), settings=self._rules.identity).identifiers[0]
+            if merged == numbers[0]:
+                self.counts[f"problem.{ProblemCode.SELF_MERGE.value}"] += 1
+            self._enrolment.merge(numbers[0], merged, clock_us=statement.clock_us, message_id=message.id)
         is_kept = self._enrolment.is_kept(patient)
         verdict = cohort.triage(self._triage_facts(statement, facts, is_kept), rules=self._rules.triage)
         subject = self._enrolment.blind(numbers[0])
@@ -229,6 +233,14 @@ class Keeper:
         self._append(message, read, statement, entry=entry, key=key, ordinal=ordinal)
         body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
         return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, subject)
+
+    def _of_nobody(self, message: Arrived, statement: Statement) -> Outcome:
+        """An ADT or ORU must name its patient; a message of another kind (a master file) may well speak of nobody."""
+        if statement.kind.startswith(("ADT^", "ORU^")):
+            text = "the message has no PID segment: nobody can tell whose it is"
+            raise IdentityConflict(Problem(code=ProblemCode.NO_IDENTIFIER, text=text))
+        self.counts["not-ours.no-patient"] += 1
+        return self._aside(message, "no-patient", subject=None)
 
     def _facts(self, statement: Statement) -> PatientFacts | None:
         if statement.patient is None:
