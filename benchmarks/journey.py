@@ -91,13 +91,13 @@ def send(connections: Sequence[socket.socket], framed: Sequence[bytes]) -> None:
     open_answers = len(framed)
     while open_answers:
         for key, _ in selector.select(timeout=_PATIENCE_S):
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
-            if b"MSA|AA|" not in connection.recv(65536):
+            sender = key.fileobj
+            assert isinstance(sender, socket.socket)
+            if b"MSA|AA|" not in sender.recv(65536):
                 raise RuntimeError("a message was not accepted")
             open_answers -= 1
             if waiting:
-                connection.sendall(waiting.pop())
+                sender.sendall(waiting.pop())
     selector.close()
 
 
@@ -158,7 +158,7 @@ def _slices(store: _Store, connections: Sequence[socket.socket], *, reports: int
     )
 
 
-def measure(*, reports: int = 50, per_slice: int = 5) -> Journey:
+def measure(*, reports: int = 50, per_slice: int = 10) -> Journey:
     """`reports` of 20 results for each of 100 confirmed children, `per_slice` of them for each child in one slice."""
     with tempfile.TemporaryDirectory(prefix="journey-") as name:
         folder, port = Path(name), _free_port()
@@ -179,7 +179,7 @@ def measure(*, reports: int = 50, per_slice: int = 5) -> Journey:
 
 def main() -> None:
     """Print the figures."""
-    found = measure(reports=10, per_slice=2) if "--quick" in sys.argv[1:] else measure()
+    found = measure(reports=15, per_slice=5) if "--quick" in sys.argv[1:] else measure()
     print(f"{found.messages} reports of {RESULTS} results, {CHILDREN} confirmed children, {found.rows} rows committed")
     print(f"whole journey {found.journey_ms:.3f} ms a report, hl7apy parse only {found.hl7apy_ms:.1f} ms")
     slices = " ".join(f"{each:.0f}" for each in found.ratios)

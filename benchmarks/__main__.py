@@ -1,0 +1,122 @@
+"""All bars in one go: `python -m benchmarks [--quick]`. Exit 1 where a floor is missed.
+
+Each is a ratio whose two sides took turns in one run, so that a slow or busy machine slows both. `--quick` takes fewer
+messages; its figures are rougher.
+"""
+
+import logging
+import os
+import platform
+import sqlite3
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import structlog
+
+from benchmarks import durable_ack, journey, nth_result, parse_and_map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One ratio and its floor (or, where less is better, its ceiling)."""
+
+    name: str
+    medians: str
+    ratio: float
+    floor: float
+    is_ceiling: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the run reached it."""
+        return self.ratio <= self.floor if self.is_ceiling else self.ratio >= self.floor
+
+    def line(self) -> str:
+        """As printed."""
+        sign = "≤" if self.is_ceiling else "≥"
+        return (
+            f"{'met   ' if self.is_met else 'MISSED'}  {self.ratio:8.2f}  {sign} {self.floor:<5g} {self.name}\n"
+            f"                            {self.medians}"
+        )
+
+
+def _journey(*, quick: bool) -> Bar:
+    found = journey.measure(reports=15, per_slice=5) if quick else journey.measure()
+    return Bar(
+        name=f"whole journey, {found.messages} reports of 20 results over 100 confirmed children ÷ hl7apy parse only",
+        medians=f"{found.journey_ms:.3f} ms a report, hl7apy {found.hl7apy_ms:.1f} ms",
+        ratio=found.ratio,
+        floor=75,
+    )
+
+
+def _parse_and_map(*, quick: bool) -> Bar:
+    row = parse_and_map.measure(rounds=5 if quick else parse_and_map.ROUNDS)[0]
+    return Bar(
+        name="v2 parse + map ÷ python-hl7 parse only",
+        medians=f"{row.ours_us:.1f} µs a report, python-hl7 {row.reference_us:.0f} µs",
+        ratio=row.ratio,
+        floor=row.floor,
+    )
+
+
+def _durable_ack(*, quick: bool) -> list[Bar]:
+    found = durable_ack.measure(rounds=3 if quick else 7)
+    limit = f"SQLite FULL, 50 a commit {found.limit:,.0f}/s"
+    return [
+        Bar(
+            name="durable ACK/s at 50 connections, 16 messages under way on each ÷ group-commit limit",
+            medians=f"{found.acks_window_16:,.0f}/s, {limit}",
+            ratio=found.ratio_window_16,
+            floor=0.40,
+        ),
+        Bar(
+            name="durable ACK/s at 50 connections, each waiting for its answer ÷ group-commit limit",
+            medians=f"{found.acks:,.0f}/s, {limit}",
+            ratio=found.ratio,
+            floor=0.40,
+        ),
+    ]
+
+
+def _nth_result(*, quick: bool) -> Bar:
+    found = nth_result.measure(late=1000) if quick else nth_result.measure()
+    return Bar(
+        name=f"{found.late:,}th ÷ {found.early}th result of one infant, settle and dispatch included",
+        medians=f"{found.late_ms:.2f} ms, {found.early_ms:.2f} ms",
+        ratio=found.ratio,
+        floor=1.3,
+        is_ceiling=True,
+    )
+
+
+def _machine() -> str:
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("hl7apy", "hl7", "msgspec", "cryptography", "sqlalchemy")
+    )
+    load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+    return (
+        f"{platform.platform()}, {platform.machine()}, {os.cpu_count()} cores, load {load}\n"
+        f"CPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"
+    )
+
+
+def main() -> int:
+    """Run them all and print each as soon as it is known."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    quick = "--quick" in sys.argv[1:]
+    print(_machine(), flush=True)
+    bars: list[Bar] = []
+    for measured in (_parse_and_map, _durable_ack, _journey, _nth_result):
+        found = measured(quick=quick)
+        for bar in found if isinstance(found, list) else [found]:
+            bars.append(bar)
+            print(bar.line(), flush=True)
+    missed = sum(not bar.is_met for bar in bars)
+    print(f"{len(bars) - missed} of {len(bars)} bars met" + (" (quick form)" if quick else ""))
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
