@@ -4,7 +4,7 @@ Works inside the transaction of the batch it is made for. A person is decided by
 merges alone; here that decision is only written down.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -67,6 +67,8 @@ class Enrolment:
         self._cache = cache
         self._now_us = now_us
         self._touched: dict[int, Entry] = {}
+        self.has_regrouped = False
+        """Whether this batch can have made anybody ours."""
 
     def blind(self, number: SourceIdentifier) -> bytes:
         """How the registry finds an identifier without showing it."""
@@ -76,10 +78,17 @@ class Enrolment:
         """The entry of an identifier that has been enrolled."""
         return self._find(self.blind(number))
 
-    def keeps(self, blind: bytes) -> bool:
-        """Whether the identifier behind this blind belongs to somebody we hold or keep."""
-        entry = self._find(blind)
-        return entry is not None and entry.is_kept
+    def names(self, patient: Patient) -> tuple[bytes, ...]:
+        """Blinds of all its numbers, the first before the others, the NHS number last."""
+        numbers = tuple(self.blind(number) for number in patient.numbers)
+        return numbers if patient.nhs_number is None else (*numbers, self._ring.blind("nhs", patient.nhs_number.digits))
+
+    def keeps_any(self, names: Sequence[bytes]) -> bool:
+        """Whether one of these blinds, of hospital or NHS numbers, belongs to somebody we hold or keep."""
+        if any(entry.is_kept for name in names if (entry := self._find(name))):
+            return True
+        self.flush()  # so that the look-up by NHS number sees what this batch has learnt
+        return any(row.state != IdentifierState.ALIAS for row in registry.by_nhs_blind(self._conn, names))
 
     def _find(self, blind: bytes) -> Entry | None:
         entry = self._cache.get(blind)
@@ -144,6 +153,7 @@ class Enrolment:
 
         `left`: an NHS number that one of them bore until now; its other bearers may be in doubt no longer.
         """
+        self.has_regrouped = True
         self.flush()  # so that look-ups by NHS number see what this batch has learnt
         if left is not None:
             seeds = seeds | {row.id for row in registry.by_nhs_blind(self._conn, [left])}
@@ -295,7 +305,8 @@ class Enrolment:
         if state is IdentifierState.ALIAS:
             return
         self._raise_state(members, state)
-        for number in messages.not_ours_of(self._conn, [entry.row.blind for entry in members]):
+        names = {name for entry in members for name in (entry.row.blind, entry.row.nhs_blind) if name is not None}
+        for number in messages.not_ours_of(self._conn, sorted(names)):
             messages.set_state(self._conn, number, before=MessageState.NOT_OURS, after=MessageState.RECEIVED)
 
 

@@ -221,6 +221,7 @@ class Pipeline:
             if self._goes_alone(message):
                 attempts.clear(conn, message.id)
         messages.insert_many(conn, new)
+        messages.add_names(conn, [(name, message.id) for message, outcome in outcomes for name in outcome.names])
 
     def _done(self, conn: Connection, batch: Sequence[Arrived]) -> None:
         queued = [message.id for message in batch if isinstance(message, QueuedMessage)]

@@ -77,6 +77,8 @@ class Outcome(NamedTuple):
     note: bytes | None = None
     """Sealed under the same key."""
     attempts: int = 0
+    names: tuple[bytes, ...] = ()
+    """Of a message put aside: further blinds of its patient, by which it is found if that patient is ours after all."""
 
 
 class Rules(NamedTuple):
@@ -151,11 +153,15 @@ class Keeper:
         stored: dict[bytes, int],
     ) -> list[tuple[Arrived, Outcome]]:
         """What this batch put aside before a later message of it made its patient one of ours is judged again."""
-        while early := {
-            message.id
-            for message, outcome in outcomes
-            if outcome.state is MessageState.NOT_OURS and outcome.subject and self._enrolment.keeps(outcome.subject)
-        }:
+        while self._enrolment.has_regrouped and (
+            early := {
+                message.id
+                for message, outcome in outcomes
+                if outcome.state is MessageState.NOT_OURS
+                and outcome.subject
+                and self._enrolment.keeps_any((outcome.subject, *outcome.names))
+            }
+        ):
             outcomes = [
                 (m, self._judge(m, reads[m.id], stampless[m.id], stored) if m.id in early else outcome)
                 for m, outcome in outcomes
@@ -180,6 +186,8 @@ class Keeper:
     def _judge(self, message: Arrived, read: Read, stampless: list[bytes], stored: dict[bytes, int]) -> Outcome:
         outcomes = []
         for ordinal, statement in enumerate(read.statements):
+            if statement.patient is None and not statement.patient_key:
+                continue  # an unknown type, or a message about no patient
             for problem in statement.problems:
                 self.counts[f"problem.{problem.code.value}"] += 1
             key = stampless[ordinal]
@@ -193,6 +201,7 @@ class Keeper:
         if not outcomes and read.problems:
             return self._park(message, Note.of(*read.problems), read.body)
         if not outcomes:
+            self.counts["not-ours.no-patient"] += 1
             return self._aside(message, "no-patient", subject=None)
         return min(outcomes, key=lambda outcome: _PRECEDENCE[outcome.state])
 
@@ -227,7 +236,8 @@ class Keeper:
         subject = self._enrolment.blind(numbers[0])
         if not verdict.keep or (verdict.reason is Reason.IDENTITY_EVENT and not is_kept):
             self.counts[f"not-ours.{verdict.reason.value}"] += 1
-            return self._aside(message, verdict.reason.value, subject=subject)
+            names = self._enrolment.names(patient)
+            return self._aside(message, verdict.reason.value, subject=subject)._replace(names=names[1:])
         said = said_by(statement.items, facts)
         entry = self._enrolment.enrol(patient, said, state=IdentifierState.HELD)
         self._append(message, read, statement, entry=entry, key=key, ordinal=ordinal)

@@ -148,10 +148,19 @@ def waiting(conn: Connection, *, limit: int, after_id: int = 0) -> list[MessageR
     return [MessageRow._make(row) for row in run(conn, statement, (after_id, limit))]
 
 
+def add_names(conn: Connection, names: Sequence[tuple[bytes, int]]) -> None:
+    """`(blind, message id)`: under which names, beside its subject, a body that is put aside can be found again."""
+    run_many(conn, "INSERT INTO aside_name (blind, message_id) VALUES (?, ?) ON CONFLICT DO NOTHING", names)
+
+
 def not_ours_of(conn: Connection, subjects: Sequence[bytes]) -> list[int]:
     """Ids, in order, of bodies put aside for these identifiers: what a late diagnosis releases."""
     statement = "SELECT id FROM message WHERE state = 'not_ours' AND subject IN ({})"
-    return sorted({number for (number,) in select_in(conn, statement, subjects)})
+    named = (
+        "SELECT m.id FROM aside_name a JOIN message m ON m.id = a.message_id"
+        " WHERE m.state = 'not_ours' AND a.blind IN ({})"
+    )
+    return sorted({number for each in (statement, named) for (number,) in select_in(conn, each, subjects)})
 
 
 def parked(conn: Connection, *, limit: int = 1000, after_id: int = 0) -> list[ParkedMessage]:
@@ -170,7 +179,9 @@ def parked_for(conn: Connection, *, reason: str, attempts: int) -> list[int]:
 def expire(conn: Connection, *, now_us: int) -> int:
     """Erase the bodies of what is not ours and whose hold has ended; the count. The keyed hashes stay."""
     statement = f"{_ERASE} WHERE state = 'not_ours' AND expires_us <= ?"
-    return run(conn, statement, (now_us,)).rowcount
+    erased = run(conn, statement, (now_us,)).rowcount
+    run(conn, "DELETE FROM aside_name WHERE message_id NOT IN (SELECT id FROM message WHERE state = 'not_ours')")
+    return erased
 
 
 def erase(conn: Connection, message_ids: Sequence[int], *, before: MessageState) -> int:

@@ -75,6 +75,14 @@ _NOT_OURS = text("state = 'not_ours'")
 Index("ix_message_subject", MESSAGE.c.subject, sqlite_where=_NOT_OURS, postgresql_where=_NOT_OURS)
 Index("ix_message_expires", MESSAGE.c.expires_us, sqlite_where=_NOT_OURS, postgresql_where=_NOT_OURS)
 
+ASIDE_NAME = Table(
+    "aside_name",
+    METADATA,
+    Column("blind", LargeBinary, primary_key=True),
+    Column("message_id", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 PERSON = Table(
     "person",
     METADATA,
