@@ -19,11 +19,11 @@ ALLOWED = frozenset(
     {
         # which thing: local numbers and configured names only
         "inbox_id", "person_id", "person", "delivery_id", "delivery", "feed", "source", "kind", "media", "vendor",
-        "bind", "port", "address", "worker",
+        "bind", "port", "address", "worker", "inode",
         # what about it
         "state", "reason", "rule", "problem", "code", "verb", "stage", "error", "exit_code", "status", "job", "signal",
         # how many, how long
-        "count", "rows", "attempt", "attempts", "messages", "bytes", "size", "position", "depth", "limit",
+        "count", "rows", "problems", "attempt", "attempts", "messages", "bytes", "size", "position", "depth", "limit",
         "duration_ms", "retry_s", "age_s",
         # the adapter itself
         "version", "schema", "digest", "process", "pid",

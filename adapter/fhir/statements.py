@@ -12,6 +12,7 @@ from adapter.fhir.bundle import Part, Rejected, cut
 from adapter.fhir.clock import clock_us, rank
 from adapter.fhir.references import Index, contained, patient_reference
 from adapter.fhir.separate import separate
+from adapter.fhir.shape import fault
 from adapter.statement import Statement
 
 _ITEM_KINDS: Mapping[str, ItemKind] = {
@@ -49,9 +50,9 @@ def read(body: bytes, *, base: str = "") -> Reading:
     problems = found.problems
     used = [part for part in found.parts if part.resource["resourceType"] in _USED]
     unused = [part for part in found.parts if part.resource["resourceType"] not in _USED]
-    modified = [part for part in used if _has_unknown_modifier(part, problems)]
-    rejected = [*found.rejected, *map(_rejected, modified)]
-    mapped = [part for part in used if part not in modified] if modified else used
+    mapped = [part for part in used if _is_sound(part, problems)]
+    sound = set(map(id, mapped))
+    rejected = [*found.rejected, *(_rejected(part) for part in used if id(part) not in sound)]
     index = Index(mapped, base=base)
     gathered: dict[str, Statement] = {}
     owned: dict[str, list[Part]] = {}
@@ -79,6 +80,15 @@ def read(body: bytes, *, base: str = "") -> Reading:
 
 def _rejected(part: Part) -> Rejected:
     return Rejected(raw=part.raw, at=part.at)
+
+
+def _is_sound(part: Part, problems: list[Problem]) -> bool:
+    """Of the form that everything after this room relies on."""
+    problem = fault(part.raw, kind=part.resource["resourceType"], at=part.at)
+    if problem is not None:
+        problems.append(problem)
+        return False
+    return not _has_unknown_modifier(part, problems)
 
 
 def _has_unknown_modifier(part: Part, problems: list[Problem]) -> bool:
