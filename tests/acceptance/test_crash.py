@@ -1,0 +1,57 @@
+"""Killed by SIGKILL anywhere, the service loses nothing, doubles nothing and sends nothing twice."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.crash_run import EACH_PLACE_ONCE, ROUND, CrashRun, Outcome
+from tests.acceptance.crash_truth import difference, rows_outside, truth_outside, unchanged_twice
+from tests.acceptance.hospital import against_truth
+
+
+def test_ten_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    outcome = _run(tmp_path, hospitals=1, first_starts=1, places=EACH_PLACE_ONCE)
+    assert outcome.kills.total() >= 10
+
+
+@pytest.mark.long
+def test_a_hundred_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    outcome = _run(tmp_path, hospitals=5, first_starts=4, places=ROUND)
+    assert outcome.kills.total() >= 100
+    assert min(outcome.kills[f"in {place}"] for place in ("release", "merge", "settle", "offer", "receipt")) >= 5
+
+
+def _run(folder: Path, *, hospitals: int, first_starts: int, places: tuple[str, ...]) -> Outcome:
+    seed = int(os.environ.get("CRASH_SEED") or time.time_ns() % 1_000_000)
+    print(f"\nCRASH_SEED={seed}; simulated hospitals: seeds 1 to {hospitals}, 6 infants each")
+    began = time.monotonic()
+    run = CrashRun(folder, seed=seed, hospitals=hospitals, infants=6)
+    outcome = run.run(first_starts=first_starts, places=places)
+    _print(outcome, seconds=time.monotonic() - began)
+    _judge(outcome)
+    return outcome
+
+
+def _print(outcome: Outcome, *, seconds: float) -> None:
+    kills = ", ".join(f"{place} {count}" for place, count in sorted(outcome.kills.items()))
+    print(f"{outcome.kills.total()} kills in {seconds:.0f} s: {kills}")
+    print(f"messages: {len(outcome.messages)}, acknowledged {len(outcome.acknowledged)}, frames {outcome.offered},")
+    print(f"  duplicates recognised {outcome.duplicates}; states {dict(outcome.states)}")
+    print(
+        f"rows in the trust {len(outcome.rows)}, truth {len(outcome.truth)}; at the receiver {len(outcome.received)},"
+    )
+    print(f"  applied {len(outcome.applied)}")
+
+
+def _judge(outcome: Outcome) -> None:
+    assert outcome.exit_code == 0
+    assert not outcome.faults
+    assert sorted(outcome.acknowledged) == sorted(outcome.messages)
+    assert outcome.states.total() == outcome.contents == len(set(outcome.messages))
+    assert not [state for state in outcome.states if state.split()[0] in ("received", "parked")]
+    assert against_truth(outcome.rows, outcome.truth) == []
+    outside, received = truth_outside(outcome.truth), rows_outside(outcome.received)
+    assert received == outside, difference(outside, received)
+    assert unchanged_twice(outcome.applied) == []
