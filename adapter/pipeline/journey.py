@@ -13,6 +13,7 @@ from datetime import datetime
 import structlog
 
 from adapter.chart import sealed
+from adapter.chart.fresh import Fresh
 from adapter.chart.sealed import Note, Refusal, decode_note, decode_refusal
 from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.pipeline.enrolment import Entry
@@ -29,9 +30,12 @@ from adapter.store.states import MessageState
 log = structlog.get_logger()
 
 MAX_ATTEMPTS = 3
+BATCH = 512
+"""Messages of one transaction: pages of the indexes, which random keys touch everywhere, are written once for all."""
 _CLEAN_STOP = "clean-stop"
 _SWEEP_EVERY = 5_000
 _CACHE_LIMIT = 20_000
+_FRESH_LIMIT = 1_024
 _NEVER_WHOLE = frozenset({ProblemCode.TRUNCATED_FRAME.value, ProblemCode.TOO_LARGE.value})
 """Kinds of what was refused because a part of it is missing: no replay makes a message of these."""
 
@@ -55,6 +59,7 @@ class Pipeline:
         self._translate = translate
         self._rules = rules
         self._now = now
+        self.fresh = Fresh(limit=_FRESH_LIMIT if database.is_sqlite else 0)
         self._registry_cache: dict[bytes, Entry] = {}
         self._alone_through = 0
         self._waits_alone = False
@@ -65,7 +70,7 @@ class Pipeline:
         with self._database.write() as conn:
             is_clean = cursors.get(conn, _CLEAN_STOP) == "yes"
             cursors.set(conn, _CLEAN_STOP, "no")
-            queued = self._inbox.claim(conn, limit=256)
+            queued = self._inbox.claim(conn, limit=BATCH)
             if is_clean:
                 self._retry_crashed(conn)
         if not is_clean:
@@ -91,7 +96,7 @@ class Pipeline:
         """An identifier was changed or erased elsewhere: read it again."""
         self._registry_cache.pop(blind, None)
 
-    def take(self, *, limit: int = 256) -> int:
+    def take(self, *, limit: int = BATCH) -> int:
         """Process up to `limit` messages; how many were. Raises StoreError where the disk refuses."""
         with self._database.read() as conn:
             next_one = self._claim(conn, limit=1)
@@ -167,6 +172,9 @@ class Pipeline:
             self._write(conn, keeper.judge_all(read))
             self._done(conn, batch)
             counters.bump_many(conn, keeper.counts)
+        for changed in keeper.relearnt:
+            self.fresh.drop(changed)
+        self.fresh.keep(keeper.results)
         if self._unswept >= _SWEEP_EVERY:
             self._sweep()
         if len(self._registry_cache) > _CACHE_LIMIT:

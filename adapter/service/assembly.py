@@ -26,7 +26,7 @@ from adapter.hl7v2.message import Message
 from adapter.hl7v2.timestamps import read_time
 from adapter.identity import IdentitySettings
 from adapter.pipeline.expiry import Expiry
-from adapter.pipeline.journey import Pipeline
+from adapter.pipeline.journey import BATCH, Pipeline
 from adapter.pipeline.keeping import Read, Rules
 from adapter.settle.projection import Projected
 from adapter.settle.settler import Policy, Settler, Windows
@@ -139,7 +139,7 @@ class Works:
         """The hot path of FHIR → CSOR."""
         return self.mappings.csor.project(kind, resource, context=context)
 
-    def step(self, *, limit: int = 256) -> bool:
+    def step(self, *, limit: int = BATCH) -> bool:
         """Process what is queued and settle what is due; False if there was nothing to do."""
         done = self.pipeline.take(limit=limit)
         settled = self.settler.settle(limit=256, now=self.now(), debounce=self._debounce)
