@@ -40,7 +40,8 @@ def _concept_key(concept: Any) -> tuple[Any, ...] | None:
         coding = codings[0]
         if type(coding) is not dict:
             return None
-        return (coding.get("system"), coding.get("code"), coding.get("display"), concept.get("text"))
+        get = coding.get
+        return (get("system"), get("code"), get("display"), concept.get("text"))
     parts: list[Any] = [concept.get("text")]
     for coding in codings:
         if type(coding) is not dict:

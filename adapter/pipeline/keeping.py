@@ -310,7 +310,7 @@ class Keeper:
         row = AssertionRow(
             id=assertions.new_id(message.id, ordinal),
             identifier_id=entry.row.id,
-            kind=AssertionKind.ADT if is_adt else AssertionKind.RESULT,
+            kind=(AssertionKind.ADT if is_adt else AssertionKind.RESULT).value,
             clock_us=read.stamp_us,
             stampless=key,
             key_id=entry.row.key_id,
