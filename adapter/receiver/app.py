@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from adapter.receiver.store import Batch, KeyReused, Outdated, Store
 from adapter.receiver.validation import Fault, faults_of, repeated_records
@@ -118,10 +119,13 @@ async def _body(request: Request, *, max_bytes: int) -> bytes:
     if declared.isdigit() and int(declared) > max_bytes:
         raise Answer(413, "too-large", max_bytes=max_bytes)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise Answer(413, "too-large", max_bytes=max_bytes)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise Answer(413, "too-large", max_bytes=max_bytes)
+    except ClientDisconnect:  # a sender that died: nobody hears this, but it is no fault of ours
+        raise Answer(400, "cut-short") from None
     return bytes(body)
 
 

@@ -1,9 +1,12 @@
 """The reference receiver over real HTTP: what it applies, what it refuses, and what it answers."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -131,6 +134,20 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_its_length_is_declared(
     declared = send(receiver, long)
     chunked = requests.post(f"{receiver}/v1/batches", data=iter([long]), headers={"Idempotency-Key": KEY}, timeout=10)
     assert (declared.status_code, chunked.status_code) == (413, 413)
+
+
+def test_a_sender_that_dies_in_the_middle_of_a_body_leaves_no_fault_behind(
+    receiver: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address = urlsplit(receiver)
+    with socket.create_connection((address.hostname, address.port)) as peer:
+        head = f"POST /v1/batches HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {KEY}\r\nContent-Length: 999\r\n\r\n"
+        peer.sendall(head.encode() + b'{"schema')
+        time.sleep(0.1)
+    time.sleep(0.1)
+    assert requests.get(f"{receiver}/healthz", timeout=5).ok
+    assert applied_at(receiver) == []
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_decimals_keep_their_written_precision(receiver: str) -> None:
