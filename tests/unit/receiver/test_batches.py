@@ -137,7 +137,7 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_its_length_is_declared(
 
 
 def test_a_sender_that_dies_in_the_middle_of_a_body_leaves_no_fault_behind(
-    receiver: str, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str], receiver: str
 ) -> None:
     address = urlsplit(receiver)
     with socket.create_connection((address.hostname, address.port)) as peer:
