@@ -12,7 +12,7 @@ import typer
 from adapter import config
 from adapter.config import TrustSettings
 from adapter.envelope import Received
-from adapter.errors import ExitCode, Problem, SetupError
+from adapter.errors import ExitCode, Problem, ProblemCode, SetupError
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Works, open_ring, open_store, utc_now
 from adapter.sources.files import SUFFIXES, read_file
@@ -118,9 +118,10 @@ def _append(reception: Reception, paths: Sequence[Path], *, feed: str, moment: d
 
 def _read(path: Path, *, feed: str) -> Iterator[Received | Problem]:
     try:
+        path.stat()
         yield from read_file(path, feed=feed)
     except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}", exit_code=ExitCode.FILES_FAILED) from None
+        yield Problem(code=ProblemCode.EMPTY, text=(error.strerror or "cannot be read").lower())
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

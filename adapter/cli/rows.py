@@ -41,8 +41,8 @@ def rows(
 
 def read_rows(settings: TrustSettings, *, every: bool = False) -> Iterator[dict[str, Any]]:
     """The rows as printed: kind, child, row id, the fields of the data dictionary, state."""
-    ring = open_ring(settings)
     database = open_store(settings, migrate=False)
+    ring = open_ring(settings)
     try:
         with database.read() as conn:
             after = 0

@@ -21,6 +21,7 @@ from adapter.config import CsorApiSink, FolderSink, TrustSettings
 from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
 from adapter.envelope import Media
+from adapter.errors import ExitCode, SetupError
 from adapter.hl7v2.header import content_without_stamp
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.timestamps import read_time
@@ -187,6 +188,9 @@ def open_store(settings: TrustSettings, *, migrate: bool = True) -> Database:
     """SQLite in the data folder, or the database the trust file names."""
     url = settings.store.url
     if url is None:
+        if not migrate and not _has_data(settings):
+            text = f"nothing is stored in {settings.data_folder} yet: start the service or `ingest` first"
+            raise SetupError(text, exit_code=ExitCode.STORE)
         text = sqlite_url(settings.data_folder)
     else:
         text = url if isinstance(url, str) else url.resolve().decode()

@@ -26,7 +26,7 @@ from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Works, open_ring, open_store, prepare, utc_now
 from adapter.sources import folder as folder_source
 from adapter.sources.intake import Intake
-from adapter.sources.mllp import MllpLimits, MllpListener
+from adapter.sources.mllp import MllpLimits, MllpListener, refuse_if_taken
 from adapter.store import counters, folder_files
 from adapter.store.database import Database
 from adapter.store.faults import StoreError
@@ -96,7 +96,13 @@ async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, s
         if isinstance(source, MllpSource):
             limits = MllpLimits(max_bytes=source.max_bytes, frame_s=source.frame_s, idle_s=source.idle_s)
             listener = MllpListener(source.name, keep=intake, counters=tally, limits=limits, allow=source.allow)
-            await listener.start(source.bind, source.port)
+            try:
+                await listener.start(source.bind, source.port)
+            except OSError as error:  # the supervisor tries again; the writer's thread must not keep this process
+                reason = error.strerror
+                log.error("cannot listen", feed=source.name, bind=source.bind, port=source.port, reason=reason)
+                await asyncio.to_thread(intake.stop)
+                raise
             listeners.append(listener)
     noted = Noted(tally.database, reception)
     folders = [
@@ -148,7 +154,9 @@ def work(settings: TrustSettings, stopping: threading.Event) -> None:
     gc.freeze()
     dispatcher = works.dispatcher()
     threads = []
-    if dispatcher is not None:
+    if dispatcher is None:
+        log.warning("no sink in the trust file: rows are made and kept, nothing is sent")
+    else:
         dispatcher.start(now=utc_now())
         threads.append(_started("dispatch", lambda: _dispatching(dispatcher, stopping)))
     expire_at = 0.0
@@ -210,6 +218,9 @@ class Supervisor:
         settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = DataFolderLock(settings.data_folder)
         prepare(settings)
+        for source in settings.sources:
+            if isinstance(source, MllpSource):
+                refuse_if_taken(source.name, bind=source.bind, port=source.port)
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
         self._started_at: dict[str, float] = {}
         self._waits: dict[str, float] = {}

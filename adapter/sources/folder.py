@@ -84,7 +84,8 @@ class FolderSource:
             now = self._list()
         except OSError as error:
             if not self._is_missing:
-                _log.error("folder cannot be read", feed=self._feed, error=error.strerror)
+                _log.error("folder cannot be read; it is looked for again", feed=self._feed, error=error.strerror)
+                self._counters.count("folder.unreadable")
             self._is_missing = True
             return 0
         self._is_missing = False

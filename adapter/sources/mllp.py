@@ -1,6 +1,8 @@
 """The MLLP listener: accepts connections, watches their silence, and drains them at the end."""
 
 import asyncio
+import errno
+import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,17 +10,37 @@ from ipaddress import ip_network
 
 import structlog
 
+from adapter.errors import SetupError
 from adapter.sources.intake import Counters, Keep
 from adapter.sources.mllp_connection import MllpConnection
 from adapter.sources.mllp_desk import Desk, MllpLimits, Stamps
 
 _log = structlog.get_logger()
 
-__all__ = ["MllpLimits", "MllpListener"]
+__all__ = ["MllpLimits", "MllpListener", "refuse_if_taken"]
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def refuse_if_taken(feed: str, *, bind: str, port: int) -> None:
+    """SetupError where a listener could not start here now, in words for whoever starts the service."""
+    try:
+        asyncio.run(_try(bind, port))
+    except OSError as error:
+        why = "is in use by another program" if error.errno == errno.EADDRINUSE else _words(error)
+        raise SetupError(f'source "{feed}": {bind}:{port} {why}; free it, or change bind or port') from None
+
+
+async def _try(bind: str, port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, bind, port)
+    server.close()
+    await server.wait_closed()
+
+
+def _words(error: OSError) -> str:
+    return f"cannot be listened on ({os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error})"
 
 
 class MllpListener:
