@@ -33,6 +33,8 @@ from adapter.store.states import DeliveryState
 log = structlog.get_logger()
 
 ROWS_PER_BATCH = 500
+WITHHELD = "withheld."
+"""Cursors of this name tell for each child why it may not leave."""
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 900.0
 _WITHHELD_AGAIN = timedelta(minutes=1)
@@ -320,7 +322,7 @@ def _back_off_s(attempts: int) -> float:
 
 
 def _told(person_id: int) -> str:
-    return f"withheld.{person_id}"
+    return f"{WITHHELD}{person_id}"
 
 
 def _text(csor_id: bytes | None) -> str:

@@ -71,6 +71,10 @@ class Summary(msgspec.Struct, frozen=True):
     """Results are being projected: those up to this assertion are done. None when all are."""
     is_included: bool = False
     """A condition is confirmed and nobody has to look first: the child has rows."""
+    partners: list[int] = []
+    """Persons who claim a visit under the same number as this one."""
+    claims: bytes = b""
+    """Keyed hash of which rows of visits and lists there are."""
 
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")

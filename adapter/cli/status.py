@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from adapter import config
+from adapter.dispatch import WITHHELD
 from adapter.service.assembly import open_store
-from adapter.store import counters
+from adapter.store import counters, cursors
 from adapter.store.facts import facts, size_bytes
 from adapter.store.inbox import open_inbox
 
@@ -50,6 +51,7 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                 "held_rows": store["held_rows"],
                 "unsent_rows": store["unsent_rows"],
                 "deliveries": store["deliveries"],
+                "withheld": cursors.counts(conn, WITHHELD),
                 "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),
                 "store_bytes": size_bytes(conn),
                 "counters": counters.all_counts(conn),

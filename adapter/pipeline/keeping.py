@@ -35,6 +35,11 @@ REFUSED = "!"
 TRIAGE_ENCOUNTER = "triage-encounter"
 """Where a result or person event says the patient is: read for triage, never kept."""
 
+_OF_PATIENTS = ("ADT^", "ORU^")
+_NOBODY = Problem(
+    code=ProblemCode.NO_IDENTIFIER, text="the message has no PID segment: nobody can tell whose it is", at="PID[1]"
+)
+
 Arrived = QueuedMessage | MessageRow
 
 
@@ -186,7 +191,7 @@ class Keeper:
     def _judge(self, message: Arrived, read: Read, stampless: list[bytes], stored: dict[bytes, int]) -> Outcome:
         outcomes = []
         for ordinal, statement in enumerate(read.statements):
-            if statement.patient is None and not statement.patient_key:
+            if statement.patient is None and not statement.patient_key and not statement.kind.startswith(_OF_PATIENTS):
                 continue  # an unknown type, or a message about no patient
             for problem in statement.problems:
                 self.counts[f"problem.{problem.code.value}"] += 1
@@ -219,7 +224,7 @@ class Keeper:
         facts = self._facts(statement)
         numbers = self._numbers(message, statement, facts)
         if not numbers:
-            return self._of_nobody(message, statement)
+            raise IdentityConflict(_NOBODY)
         patient = Patient(
             numbers,
             facts.nhs_number if facts else None,
@@ -243,14 +248,6 @@ class Keeper:
         self._append(message, read, statement, entry=entry, key=key, ordinal=ordinal)
         body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
         return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, subject)
-
-    def _of_nobody(self, message: Arrived, statement: Statement) -> Outcome:
-        """An ADT or ORU must name its patient; a message of another kind (a master file) may well speak of nobody."""
-        if statement.kind.startswith(("ADT^", "ORU^")):
-            text = "the message has no PID segment: nobody can tell whose it is"
-            raise IdentityConflict(Problem(code=ProblemCode.NO_IDENTIFIER, text=text))
-        self.counts["not-ours.no-patient"] += 1
-        return self._aside(message, "no-patient", subject=None)
 
     def _facts(self, statement: Statement) -> PatientFacts | None:
         if statement.patient is None:

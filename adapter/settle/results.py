@@ -6,19 +6,16 @@ read again when the same result is corrected, repeated or withdrawn.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import structlog
-
 from adapter.assertion import ItemKind
 from adapter.chart import live
 from adapter.errors import ProblemCode
 from adapter.settle.projection import Draft, Project, RowState, Said, Source, scoped_key
 from adapter.settle.row_versions import Child, RowWriter, unsealed
-from adapter.store import assertions, counters, rows
+from adapter.settle.sharing import SHARED, Sharing
+from adapter.store import assertions, dirty, rows
 from adapter.store.database import Connection
 from adapter.store.rows import CsorRow
 from adapter.store.sealing import KeyRing
-
-log = structlog.get_logger()
 
 KIND = "lab_result"
 Load = Callable[[Connection, Sequence[int]], Iterable[Source]]
@@ -39,12 +36,15 @@ _HOLDING = frozenset(
 class Results:
     """Projects results and writes their rows."""
 
-    def __init__(self, ring: KeyRing, writer: RowWriter, *, project: Project, record_id: RecordId, load: Load) -> None:
+    def __init__(
+        self, ring: KeyRing, writer: RowWriter, *, project: Project, record_id: RecordId, load: Load, sharing: Sharing
+    ) -> None:
         self._ring = ring
         self._writer = writer
         self._project = project
         self._record_id = record_id
         self._load = load
+        self._sharing = sharing
 
     def apply(self, conn: Connection, child: Child, sources: Iterable[Source], *, now_us: int) -> int:
         """Bring the rows of every result in these assertions up to date; how many CSOR must hear of."""
@@ -58,9 +58,10 @@ class Results:
                     said.setdefault(record_id, []).append(Said(item, source))
                     keys[record_id] = key
         stored = rows.get_many(conn, list(said))
-        if stored:
-            self._add_earlier(conn, child, said, keys, stored)
+        others = self._add_earlier(conn, child, said, keys, stored) if stored else {}
         drafts = [self._draft(record_id, each) for record_id, each in said.items()]
+        if others:
+            drafts = self._kept_apart(conn, child, drafts, others, stored=stored, now_us=now_us)
         return self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
 
     def withdraw_foreign(self, conn: Connection, child: Child, *, now_us: int) -> int:
@@ -70,6 +71,17 @@ class Results:
         foreign = [row for row in stored if own.isdisjoint(unsealed(self._ring, row).assertion_ids)]
         return self._writer.withdraw(conn, foreign, now_us=now_us)
 
+    def forsake(self, conn: Connection, child: Child, assertion_ids: Sequence[int], *, now_us: int) -> None:
+        """These results count no more: whoever shared a number with them has it alone now."""
+        record_ids = [
+            self._record_id(KIND, scoped_key(item, source))
+            for source in self._load(conn, assertion_ids)
+            for item in source.assertion.items
+            if item.kind is ItemKind.OBSERVATION
+        ]
+        held = [row for row in rows.get_many(conn, record_ids).values() if row.deleted == RowState.HELD]
+        self._sharing.tell(conn, child, held, now_us=now_us)
+
     def _add_earlier(
         self,
         conn: Connection,
@@ -77,39 +89,64 @@ class Results:
         said: dict[bytes, list[Said]],
         keys: Mapping[bytes, str],
         stored: Mapping[bytes, CsorRow],
-    ) -> None:
-        """What the stored rows were made from speaks too."""
+    ) -> dict[bytes, list[Said]]:
+        """What the stored rows were made from speaks too; what of it is said of others than this child."""
+        others: dict[bytes, list[Said]] = {}
         made_from = {record_id: unsealed(self._ring, row).assertion_ids for record_id, row in stored.items()}
         in_hand = {each.source.assertion_id for statements in said.values() for each in statements}
-        others = sorted({i for ids in made_from.values() for i in ids} - in_hand)
-        loaded = {source.assertion_id: source for source in self._load(conn, others)}
+        missing = sorted({i for ids in made_from.values() for i in ids} - in_hand)
+        loaded = {source.assertion_id: source for source in self._load(conn, missing)}
         for record_id, ids in made_from.items():
             here = {each.source.assertion_id for each in said[record_id]}
-            earlier = [loaded[i] for i in ids if i not in here and i in loaded]
-            if self._is_of_another(child, stored[record_id], earlier):
-                self._report_shared(conn, child)
-                del said[record_id]
-                continue
-            for source in earlier:
+            for source in [loaded[i] for i in ids if i not in here and i in loaded]:
+                same = (i for i in source.assertion.items if i.kind is ItemKind.OBSERVATION)
+                earlier = [Said(i, source) for i in same if scoped_key(i, source) == keys[record_id]]
                 if source.identifier_id in child.identifier_ids:
-                    same = (i for i in source.assertion.items if i.kind is ItemKind.OBSERVATION)
-                    said[record_id] += [Said(i, source) for i in same if scoped_key(i, source) == keys[record_id]]
+                    said[record_id] += earlier
+                else:
+                    others.setdefault(record_id, []).extend(earlier)
+        return others
 
-    def _is_of_another(self, child: Child, row: CsorRow, earlier: Sequence[Source]) -> bool:
+    def _kept_apart(
+        self,
+        conn: Connection,
+        child: Child,
+        drafts: Sequence[Draft],
+        others: Mapping[bytes, Sequence[Said]],
+        *,
+        stored: Mapping[bytes, CsorRow],
+        now_us: int,
+    ) -> list[Draft]:
         """A laboratory used one number for two children: neither may overwrite the other's result."""
-        if row.person_id == child.person_id or not earlier:
-            return False
-        return not any(source.identifier_id in child.identifier_ids for source in earlier)
+        owners = self._sharing.owners(conn, {each.source.identifier_id for said in others.values() for each in said})
+        kept = []
+        for draft in drafts:
+            said = [each for each in others.get(draft.record_id, ()) if each.source.identifier_id in owners]
+            claimants = self._claimants(draft.record_id, said, owners)
+            theirs = [each.source for each in said]
+            if claimants and draft.state is RowState.DELETED:
+                # Taken back here: what the row is made from is written down, and the other makes it its own.
+                kept.append(draft._replace(problems=(SHARED,), sources=(*theirs, *draft.sources), state=RowState.HELD))
+                dirty.mark(conn, [(owners[s.identifier_id], s.assertion_id) for s in theirs], at_us=now_us)
+            elif claimants:
+                kept.append(self._sharing.held(conn, child, draft, theirs, old=stored[draft.record_id]))
+            else:
+                kept.append(draft._replace(sources=(*theirs, *draft.sources)))
+        return kept
 
-    def _report_shared(self, conn: Connection, child: Child) -> None:
-        counters.bump(conn, f"problem.{ProblemCode.NUMBER_SHARED.value}")
-        log.error("one result number for two children", person=child.person_id, rule=ProblemCode.NUMBER_SHARED.value)
+    def _claimants(self, record_id: bytes, said: Sequence[Said], owners: Mapping[int, int]) -> set[int]:
+        """Who of them has a result under this number that is not withdrawn."""
+        by_person: dict[int, list[Said]] = {}
+        for each in said:
+            by_person.setdefault(owners[each.source.identifier_id], []).append(each)
+        return {p for p, theirs in by_person.items() if self._draft(record_id, theirs).state is not RowState.DELETED}
 
     def _draft(self, record_id: bytes, said: list[Said]) -> Draft:
         statements = said if len(said) == 1 else sorted(said, key=lambda each: live.order(each.item))
-        resource = live.fold([each.item for each in statements])
+        items = [each.item for each in statements]
         sources = tuple(each.source for each in statements)
-        made = self._project(KIND, resource, sources[-1].assertion.context)
+        sampled = sources[live.names_specimen(items)] if len(items) > 1 else sources[0]
+        made = self._project(KIND, live.fold(items), sampled.assertion.context)
         if made is None:
             return Draft(record_id, KIND, {}, (), sources, RowState.DELETED)
         is_held = bool(made.problems) and any(problem.code in _HOLDING for problem in made.problems)

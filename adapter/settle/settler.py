@@ -25,6 +25,7 @@ from adapter.settle.projection import Draft, History, Project, RowState, Source,
 from adapter.settle.results import KIND as LAB_RESULT
 from adapter.settle.results import Results
 from adapter.settle.row_versions import Child, RowWriter
+from adapter.settle.sharing import Sharing
 from adapter.store import assertions, counters, dirty, outbox, persons, registry, rows
 from adapter.store.database import Connection, Database
 from adapter.store.faults import StoreError
@@ -39,7 +40,7 @@ RELEASE = -1
 """In place of an assertion id among the dirty marks: the release goes on."""
 RELEASE_STEP = 50
 """Messages whose results one transaction projects: 20 rows each keeps it near 20 ms."""
-MESSAGES_PER_STEP = 320
+MESSAGES_PER_STEP = 512
 """The same over many children; a child that is computed whole counts as a step of a release."""
 
 
@@ -83,7 +84,21 @@ class Settler:
         self._pseudonym_key = ring.derived("csor-id")
         self._project = project
         self._writer = RowWriter(ring, made_by=policy.made_by)
-        self._results = Results(ring, self._writer, project=project, record_id=self.record_id, load=self._load)
+        self._sharing = Sharing(
+            ring,
+            load=self._load,
+            is_included=lambda person: self.summary(person).is_included,
+            project=project,
+            record_id=self.record_id,
+        )
+        self._results = Results(
+            ring,
+            self._writer,
+            project=project,
+            record_id=self.record_id,
+            load=self._load,
+            sharing=self._sharing,
+        )
         self._failing: dict[int, int] = {}
         self._forget = forget
         self._fresh = fresh
@@ -176,7 +191,13 @@ class Settler:
         child = _child(person.id, summary)
         # Whether a child once was of the cohort is an arrival fact: who is not has no row, however it came about.
         drafts = self._drafts(past, patient, cases, sources=sources, least=least) if is_included else []
-        self._write_whole(conn, child, drafts, is_included=is_included, now_us=now_us)
+        left = set(before.members) - set(member_ids) if is_included else before.members
+        if before.is_included and left:
+            self._forsake(conn, child, left, now_us=now_us)
+        partners = self._write_whole(conn, child, drafts, is_included=is_included, now_us=now_us)
+        claims = self._ring.blind("claims", *sorted(draft.record_id for draft in drafts))
+        summary = msgspec.structs.replace(summary, partners=sorted(partners), claims=claims)
+        self._tell_partners(conn, before, summary, now_us=now_us)
         if is_included:
             if is_moved:
                 self._results.withdraw_foreign(conn, child, now_us=now_us)
@@ -219,11 +240,24 @@ class Settler:
                 drafts.append(Draft(rid, "condition_case", case_fields(case), case.problems, everything, state))
         return drafts
 
+    def _forsake(self, conn: Connection, child: Child, identifier_ids: Iterable[int], *, now_us: int) -> None:
+        ids = assertions.ids_of_identifiers(conn, sorted(identifier_ids), kind=AssertionKind.RESULT)
+        self._results.forsake(conn, child, ids, now_us=now_us)
+
+    def _tell_partners(self, conn: Connection, before: Summary, after: Summary, *, now_us: int) -> None:
+        """Who shares a visit number with this child is settled again when either's claims change."""
+        told = set(after.partners) - set(before.partners)
+        if after.claims != before.claims:
+            told |= set(before.partners)
+        dirty.mark(conn, [(person, dirty.WHOLE) for person in sorted(told)], at_us=now_us)
+
     def _write_whole(
         self, conn: Connection, child: Child, drafts: Sequence[Draft], *, is_included: bool, now_us: int
-    ) -> None:
+    ) -> set[int]:
+        """Everything but the results; the persons who claim one of these rows too."""
         ids = [draft.record_id for draft in drafts]
         stored = rows.get_many(conn, ids)
+        drafts, partners = self._sharing.spells(conn, child, drafts, stored)
         self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
         kept = set(ids)
         gone = [
@@ -231,7 +265,9 @@ class Settler:
             for row in rows.of_person(conn, child.person_id)
             if row.record_id not in kept and (row.kind != LAB_RESULT or not is_included)
         ]
+        self._sharing.tell(conn, child, gone, now_us=now_us)
         self._writer.withdraw(conn, gone, now_us=now_us)
+        return partners
 
     def _release_step(self, conn: Connection, person_id: int, summary: Summary, *, now_us: int) -> None:
         """The next results of a child that is being published; the switch when there are none left."""

@@ -15,3 +15,9 @@ def set(conn: Connection, name: str, value: str) -> None:  # noqa: A001  (read a
     """Write the position; it holds a number or a time, never patient data."""
     statement = "INSERT INTO cursor (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     run(conn, statement, (name, value))
+
+
+def counts(conn: Connection, prefix: str) -> dict[str, int]:
+    """How many positions whose name begins so hold each value; those without one are left out."""
+    statement = "SELECT value, count(*) FROM cursor WHERE name LIKE ? AND value <> '' GROUP BY value ORDER BY value"
+    return {row[0]: row[1] for row in run(conn, statement, (f"{prefix}%",))}

@@ -3,10 +3,7 @@
 import pytest
 
 from tests.integration.messages import (
-    EXOMPHALOS,
     GASTROSCHISIS,
-    NEC,
-    NICU,
     Baby,
     a_baby,
     an_adt,
@@ -283,5 +280,3 @@ def test_a_batch_frozen_before_the_doubt_waits_for_its_end(trust: Trust) -> None
     trust.later(hours=1)
     trust.dispatch()
     assert trust.csor.rows == {}
-
-

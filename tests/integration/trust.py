@@ -23,7 +23,7 @@ from adapter.store.persons import PersonRow
 Row = dict[str, Any]
 
 
-def trust_file(folder: Path, *, mappings: Path, url: str = "", sink: str = "http://127.0.0.1:9", **more: str) -> Path:
+def trust_file(folder: Path, *, mappings: Path, url: str = "", **more: str) -> Path:
     """The file of an invented trust; `more` replaces whole top-level entries."""
     (folder / "key").write_text("ab" * 32)
     entries = {
@@ -36,7 +36,7 @@ def trust_file(folder: Path, *, mappings: Path, url: str = "", sink: str = "http
         "identity": "{hospital_numbers: [{authority: RXX}]}",
         "mappings": str(mappings),
         "settle": "{debounce_s: 0}",
-        "sink": f"{{kind: csor-api, url: {json.dumps(sink)}}}",
+        "sink": "{kind: csor-api, url: 'http://127.0.0.1:9'}",
         **({"store": f"{{url: {json.dumps(url)}}}"} if url else {}),
         **more,
     }
