@@ -44,6 +44,15 @@ def fold(items: Sequence[Item]) -> Resource:
     return whole
 
 
+def names_specimen(ordered: Sequence[Item]) -> int:
+    """Which of the items about one result, in their order, says what was sampled: the last that speaks of it.
+
+    References are numbered inside one message, so the specimen must be looked up beside the item that refers to it.
+    """
+    named = (number for number in range(len(ordered) - 1, -1, -1) if "specimen" in ordered[number].resources[0])
+    return next(named, len(ordered) - 1)
+
+
 def newest(items: Sequence[Item]) -> Item:
     """The list that counts: a DG1 or PR1 list replaces the list before it."""
     return items[0] if len(items) == 1 else max(items, key=order)

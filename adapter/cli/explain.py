@@ -57,7 +57,7 @@ def explain(
         raise SetupError(f"row {row} is deleted: nothing that is live says it", exit_code=ExitCode.FILES_FAILED)
     fields = [each for each in found.fields if field in ("", each.field)]
     if not fields:
-        known = ", ".join(each.field for each in found.fields)
+        known = ", ".join(each.field for each in found.fields) or "none at all: it is held, and empty"
         raise SetupError(f'row {row} has no value in "{field}"; it has {known}', exit_code=ExitCode.FILES_FAILED)
     if not found.is_of_today:
         typer.echo("adapter, mappings or trust file have changed since this row was made", err=True)

@@ -82,7 +82,9 @@ class Explainer:
     def _mapped(self, row: CsorRow, folded: Folded, stored: dict[str, Any]) -> Iterator[FieldLineage]:
         traced = self._csor.project_traced(row.kind, folded.resource, context=folded.context)
         for name, trace in (traced.lineage if traced else {}).items():
-            yield FieldLineage(name, stored.get(name), trace.rule, tuple(self._values(folded, trace, stored.get(name))))
+            value = stored.get(name)
+            if value is not None:
+                yield FieldLineage(name, value, trace.rule, tuple(self._values(folded, trace, value)))
 
     def _values(self, folded: Folded, trace: FieldTrace, value: Any) -> Iterator[Value]:
         parts = trace.parts or ((("", trace.sources, trace.steps)),)

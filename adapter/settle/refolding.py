@@ -35,8 +35,8 @@ class Folded(NamedTuple):
     resource: Resource
     shadow: Resource
     context: Mapping[str, Resource]
-    last: Source | None
-    """The latest that speaks about it: the context is its own."""
+    speaker: Source | None
+    """The context is its own: of a result, who last named the specimen; of a visit, who cancelled its discharge."""
 
 
 class Refolder:
@@ -60,7 +60,9 @@ class Refolder:
     def row(self, row: CsorRow, assertion_ids: Sequence[int]) -> Folded | None:
         """What a row of a visit, a result or a coded list was made from."""
         stated: list[Stated] = []
-        for source in self.sources(assertion_ids):
+        # A row may also name what another child's messages said under the same number; that made no value of it.
+        own = {each.id for each in registry.by_person(self._conn, [row.person_id])}
+        for source in [each for each in self.sources(assertion_ids) if each.identifier_id in own]:
             for number, item in enumerate(source.assertion.items):
                 if item.kind is not _ITEM_OF[row.kind]:
                     continue
@@ -82,13 +84,14 @@ class Refolder:
     def whole(self, stated: Sequence[Stated]) -> Folded:
         """One visit or one result, as all that was said about it together says."""
         ordered = sorted(stated, key=lambda each: live.order(each.item))
-        last = self._sources[ordered[-1].assertion_id]
         items = [each.item for each in ordered]
         shadows = marked_items(ordered)
         if items[0].kind is ItemKind.ENCOUNTER:
             folded, shadow = (live.resolve_visit("", each).encounter for each in (items, shadows))
-            return Folded(folded, shadow, {}, last)
-        return Folded(live.fold(items), live.fold(shadows), last.assertion.context, last)
+            cancels = [each for each in ordered if each.item.event == live.CANCEL_DISCHARGE]
+            return Folded(folded, shadow, {}, self._sources[cancels[-1].assertion_id] if cancels else None)
+        sampled = self._sources[ordered[live.names_specimen(items)].assertion_id]
+        return Folded(live.fold(items), live.fold(shadows), sampled.assertion.context, sampled)
 
     def person(self, person_id: int) -> Folded:
         """The Patient as all messages under all numbers of the child say: for each field, who said it last."""
@@ -127,11 +130,11 @@ class Refolder:
         if found:
             return self._bodies.cut(found[0], self._sources[found[0].assertion_id], element=path)
         value = Path(path).first(folded.resource)
-        if value is None or folded.last is None:
+        if value is None or folded.speaker is None:
             return None
         # Only a cancelled discharge puts a value that no message said (chart.live).
         constant = Step("constant", "a cancelled discharge", str(value))
-        return Cut(folded.last.message_id, folded.last.assertion.feed, "", path, "", 0, 0, "", (constant,))
+        return Cut(folded.speaker.message_id, folded.speaker.assertion.feed, "", path, "", 0, 0, "", (constant,))
 
     def _referred(self, folded: Folded, reference: str, rest: str, path: str) -> Cut | None:
         holder = folded.resource.get(reference)
@@ -140,10 +143,10 @@ class Refolder:
             inside = folded.resource.get("contained") or []
             index = next((n for n, each in enumerate(inside) if each.get("id") == target[1:]), None)
             return None if index is None else self.cut(folded, f"contained[{index}].{rest}")
-        if folded.last is None:
+        if folded.speaker is None:
             return None
-        place = Place(folded.last.assertion_id, CONTEXT, 0, f"{target}>{rest}")
-        return self._bodies.cut(place, folded.last, element=path)
+        place = Place(folded.speaker.assertion_id, CONTEXT, 0, f"{target}>{rest}")
+        return self._bodies.cut(place, folded.speaker, element=path)
 
 
 def _elements(field: str, value: Any, item: Item, places: Resource) -> Resource:

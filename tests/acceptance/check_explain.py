@@ -58,6 +58,10 @@ class Checker:
             text = body[cut["start"] : cut["end"]].decode(cut["steps"][0]["argument"])
         elif cut["steps"][0]["name"] != "constant":
             raise Unfit("neither bytes nor a constant")
+        elif not cut["rule"]:
+            # The one value that no rule gives: a cancelled discharge leaves the visit going on.
+            if cut["steps"][0] != {"name": "constant", "argument": "a cancelled discharge", "result": "in-progress"}:
+                raise Unfit("a constant of nobody")
         elif not self._files.states(cut["rule"], cut["steps"][0]["result"]):
             raise Unfit(f"{cut['rule']} does not state {cut['steps'][0]['result']}")
         return self._through([*cut["steps"], *cut["then"]], text, [])

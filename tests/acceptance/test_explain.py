@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -180,6 +181,56 @@ def test_what_cannot_be_explained_is_said_in_one_line(
     assert asked.returncode != 0
     assert message in asked.stderr
     assert "Traceback" not in asked.stderr
+
+
+def test_a_cancelled_discharge_and_what_it_left_are_explained(tmp_path: Path) -> None:
+    simulation = simulator.hospital(seed=8, infants=4)
+    settings = config.load_trust(trust_file(tmp_path, simulation=simulation))
+    take_all(settings, [simulation.messages])
+    finished = {row["spell_id"] for row in read_rows(settings) if row.get("status") == "finished"}
+    discharge = next(
+        each for each in simulation.messages if b"ADT^A03" in each.raw and any(s.encode() in each.raw for s in finished)
+    )
+    control = discharge.raw.split(b"|")[9]
+    cancel = replace(discharge, raw=discharge.raw.replace(b"A03", b"A13").replace(control, b"CANCEL1"))
+    take_all(settings, [[cancel]])
+    rows = {row["row"]: row for row in read_rows(settings)}
+    messages = {number: sent.raw for number, sent in enumerate([*simulation.messages, cancel], start=1)}
+    key = next(key for key, row in rows.items() if row.get("spell_id", "x").encode() in cancel.raw)
+    told = explain_all(settings, {key})
+    assert told[key, "status"]["value"] == "in-progress"
+    assert (key, "discharge_dt") not in told
+    for each in told.values():
+        Checker(messages, rows, tmp_path / "mappings").check(each)
+
+
+def corrected(raw: bytes) -> bytes:
+    """The same results once more, as corrected, with no word of what was sampled."""
+    segments = [segment.split(b"|") for segment in raw.split(b"\r")]
+    for fields in segments:
+        if fields[0] == b"MSH":
+            fields[9] = b"CORRECTED1"
+        elif fields[0] == b"OBR":
+            fields[15], fields[22] = b"", b"20270101120000"
+        elif fields[0] == b"OBX":
+            fields[11] = b"C"
+    return b"\r".join(b"|".join(fields) for fields in segments)
+
+
+def test_a_correction_that_is_silent_about_the_specimen_leaves_it_to_the_message_that_named_it(tmp_path: Path) -> None:
+    simulation = simulator.hospital(seed=8, infants=4)
+    settings = config.load_trust(trust_file(tmp_path, simulation=simulation))
+    take_all(settings, [simulation.messages])
+    before = {row["row"]: row for row in read_rows(settings)}
+    key = next(key for key, row in before.items() if row.get("analyte") == "creatinine")
+    sent = explain_all(settings, {key})[key, "specimen_type"]["values"][0]["cuts"][0]["message"]
+    correction = replace(simulation.messages[sent - 1], raw=corrected(simulation.messages[sent - 1].raw))
+    take_all(settings, [[correction]])
+    row = next(row for row in read_rows(settings) if row["row"] == key)
+    told = explain_all(settings, {key})
+    assert row == {**before[key], "status": "corrected", "source_status": "corrected", "issued_dt": row["issued_dt"]}
+    assert told[key, "specimen_type"]["values"][0]["cuts"][0]["message"] == sent
+    assert told[key, "value_num"]["values"][0]["cuts"][0]["message"] == len(simulation.messages) + 1
 
 
 PATIENT = {
