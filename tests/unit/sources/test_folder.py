@@ -205,7 +205,7 @@ def test_a_missing_folder_is_told_once_and_found_when_it_appears(tmp_path: Path)
     place = Place(tmp_path / "later")
     with capture_logs() as logs:
         assert place.look_twice() == 0
-    assert [log["event"] for log in logs] == ["folder cannot be read"]
+    assert [log["event"] for log in logs] == ["folder cannot be read; it is looked for again"]
     place.path.mkdir()
     (place.path / "a.hl7").write_bytes(ONE)
     assert place.look_twice() == 1
