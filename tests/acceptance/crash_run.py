@@ -44,7 +44,8 @@ ROUND = (
 _OPEN_WORK = {
     "received": "SELECT count(*) FROM message WHERE state = 'received'",
     "dirty": "SELECT count(*) FROM dirty",
-    "unsent": "SELECT count(*) FROM csor_row WHERE version <> sent_version",
+    # Of a row that came and went before CSOR heard of it, CSOR need not hear.
+    "unsent": "SELECT count(*) FROM csor_row WHERE version <> sent_version AND (deleted = 0 OR sent_version > 0)",
     "undelivered": "SELECT count(*) FROM delivery WHERE state <> 'accepted'",
 }
 _POSITION = "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM cursor WHERE name = 'inbox'"
