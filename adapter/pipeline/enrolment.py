@@ -273,10 +273,8 @@ class Enrolment:
         registry.move_identifiers(self._conn, [entry.row.id for entry in moving], person_id=target.id)
         for entry in moving:
             entry.row = entry.row._replace(person_id=target.id)
-        emptied = [before[number] for number in free[1:]]
-        for person in emptied:
-            self._absorb(person, target.id)
-        everyone = [target, *emptied]
+        absorbed = [before[number] for number in free[1:] if self._absorb(before[number], target.id)]
+        everyone = [target, *absorbed]
         persons.update(
             self._conn,
             [
@@ -289,16 +287,18 @@ class Enrolment:
                 )
             ],
         )
-        lost = {number for number in before if number not in {person.id for person in emptied}} | {target.id}
+        lost = before.keys() - {person.id for person in absorbed} | {target.id}
         dirty.mark(self._conn, [(number, dirty.WHOLE) for number in sorted(lost)], at_us=self._now_us)
 
-    def _absorb(self, person: persons.PersonRow, target_id: int) -> None:
+    def _absorb(self, person: persons.PersonRow, target_id: int) -> bool:
+        """False where it goes on: a split in the same step left it an identifier, and its rows and deliveries."""
         if registry.by_person(self._conn, [person.id]):
-            return  # a split in the same step: it still has identifiers, so it goes on
+            return False
         rows.move_person(self._conn, before=person.id, after=target_id)
         outbox.move_person(self._conn, before=person.id, after=target_id)
         dirty.forget(self._conn, [person.id])
         persons.delete(self._conn, [person.id])
+        return True
 
     def _release(self, members: list[Entry], state: IdentifierState) -> None:
         """Whoever belongs to somebody we keep is kept, and what was put aside for them is ours after all."""

@@ -280,3 +280,18 @@ def test_a_batch_frozen_before_the_doubt_waits_for_its_end(trust: Trust) -> None
     trust.later(hours=1)
     trust.dispatch()
     assert trust.csor.rows == {}
+
+
+def test_a_number_that_goes_to_another_child_takes_no_publication_along(trust: Trust) -> None:
+    """The wrongly joined number leaves a published child, and in the same step bears a held one's number."""
+    wrong = OTHER.but(nhs=ONE.nhs, sex="F")
+    third = a_baby(3)
+    trust.receive(born(third))
+    trust.each(born(ONE), coded(ONE), born(wrong), an_oru(wrong, order="L8", value="88"))
+    trust.dispatch()
+    trust.receive(an_adt("A31", OTHER.but(sex="F", nhs=third.nhs), at="202609080900"))
+    trust.dispatch()
+    assert [person.state for person in trust.persons() if person.published] == ["confirmed"]
+    assert trust.status()["children"]["blocked"] == 2  # the number has now stood beside two NHS numbers
+    assert trust.values() == []
+    trust.assert_csor_agrees()
