@@ -71,7 +71,8 @@ SpecimenType = Literal[
     "cord", "csf", "urine", "gastric", "stoma", "other", "unknown",
 ]  # fmt: skip
 Analyte = Literal[
-    "crp", "platelets", "lactate", "creatinine", "bilirubin_conjugated", "ph", "hydrogen_ion", "haemoglobin", "unmapped",
+    "crp", "platelets", "lactate", "creatinine", "bilirubin_conjugated", "ph", "hydrogen_ion", "haemoglobin",
+    "unmapped",
 ]  # fmt: skip
 Condition = Literal["gastroschisis", "nec"]
 CaseState = Literal["suspected", "probable", "confirmed", "refuted"]
