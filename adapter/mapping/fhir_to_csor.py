@@ -52,7 +52,7 @@ class CsorMaps:
         self._laboratory = laboratory
         self._projects = {kind: each.project for kind, each in kinds.items()}
 
-    def project(self, kind: str, resource: Resource, *, context: Mapping[str, Resource]) -> Projection | None:
+    def project(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> Projection | None:
         """The row of this kind that a resource gives; None where `include-if` says that it gives none."""
         return self._projects[kind](resource, context)
 

@@ -77,15 +77,13 @@ class Laboratory:
         self._units = units
         self._codelists = codelists
         self._memory: dict[tuple[Any, ...] | None, Decision] = {}
+        self._met: dict[tuple[Any, ...], tuple[Any, Any, Decision]] = {}
+        """By the identity of the parts a feed's results share, which each entry keeps alive; text is compared after."""
 
     def measure(self, resource: Resource, context: Mapping[str, Resource]) -> tuple[Any, ...]:
         """Everything the row needs of one Observation, as the values of `Measured` in a plain tuple."""
         quantity = resource.get("valueQuantity")
-        try:
-            decision = self._memory.get(key_of(resource, context, quantity)) or self._decide(resource, context)
-        except TypeError:
-            # Something in the key is no text and cannot be looked up: not valid FHIR, but no reason to stop.
-            decision = self._decide(resource, context)
+        decision = self._decision(resource, context, quantity)
         codes, meaning, _, conversion, unit_original, problems = decision
         if type(quantity) is dict:
             value, comparator, original = quantity_value(quantity)
@@ -106,6 +104,26 @@ class Laboratory:
             analyte, codes, value, comparator, original, unit_original, canonical, unit, is_implausible, specimen,
             problems,
         )  # fmt: skip
+
+    def _decision(self, resource: Resource, context: Mapping[str, Resource], quantity: Any) -> Decision:
+        concept, specimen = resource.get("code"), resource.get("specimen")
+        try:
+            sampled = None if specimen is None else context[specimen["reference"]]["type"]
+            met_key = (id(concept), id(sampled), quantity["unit"], quantity.get("code"))
+            met = self._met.get(met_key)
+            if met is not None and met[0] is concept and met[1] is sampled:
+                return met[2]
+            key = key_of(resource, context, quantity)
+            decision = self._memory.get(key)
+            if decision is None:
+                return self._decide(resource, context)
+        except (TypeError, KeyError, AttributeError):
+            # No quantity, or something in the key is no text and cannot be looked up: no reason to stop.
+            return self._decide(resource, context)
+        if len(self._met) >= _LIMIT:
+            self._met.clear()
+        self._met[met_key] = (concept, sampled, decision)
+        return decision
 
     def _decide(self, resource: Resource, context: Mapping[str, Resource]) -> Decision:
         """From the tables; remembered unless sender or day of collection matter."""

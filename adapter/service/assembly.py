@@ -100,7 +100,7 @@ class Works:
         self.settler = Settler(
             self.database,
             self.ring,
-            project=self.project,
+            project=self.mappings.csor.project,
             policy=Policy(self.mappings.cohort, windows, self.made_by),
             forget=self.pipeline.forget,
             fresh=self.pipeline.fresh,
@@ -135,10 +135,6 @@ class Works:
         pieces = message.lines[0].split(message.delimiters.field, 7)
         moment = read_time(pieces[6], self.settings.site.timezone) if len(pieces) > 6 else None
         return moment.utc_us if moment else 0
-
-    def project(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> Projected | None:
-        """The hot path of FHIR → CSOR."""
-        return self.mappings.csor.project(kind, resource, context=context)
 
     def step(self, *, limit: int = BATCH) -> bool:
         """Process what is queued and settle what is due; False if there was nothing to do."""

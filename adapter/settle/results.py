@@ -43,6 +43,7 @@ class Results:
         self._writer = writer
         self._project = project
         self._record_id = record_id
+        self._result_id = ring.blinder("record", KIND)  # what record_id(KIND, key) gives, prepared
         self._load = load
         self._sharing = sharing
 
@@ -54,7 +55,7 @@ class Results:
             for item in source.assertion.items:
                 if item.kind is ItemKind.OBSERVATION:
                     key = scoped_key(item, source)
-                    record_id = self._record_id(KIND, key)
+                    record_id = self._result_id(key.encode())
                     said.setdefault(record_id, []).append(Said(item, source))
                     keys[record_id] = key
         stored = rows.get_many(conn, list(said))
