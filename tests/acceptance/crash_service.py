@@ -75,6 +75,8 @@ class Service:
         elif (pid := self.part(what)) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+            while self.part(what) == pid:  # a process that is still dying is not killed, nor counted, twice
+                time.sleep(0.005)
         else:
             return False
         self.kills[what] += 1
