@@ -93,7 +93,7 @@ def encode_assertion(assertion: Assertion, *, stamp_us: int) -> bytes:
     Compressed: twenty results say much the same, and each page of the store is written twice (to its log, and from
     there to its place), so an eighth of the bytes is worth more time than packing costs.
     """
-    if any(item.clock_us == stamp_us for item in assertion.items):
+    if stamp_us in {item.clock_us for item in assertion.items}:
         items = [msgspec.structs.replace(i, clock_us=0) if i.clock_us == stamp_us else i for i in assertion.items]
         assertion = Assertion(assertion.feed, assertion.subject, items, assertion.context)
     return zlib.compress(ENCODER.encode(assertion), _FASTEST)

@@ -104,6 +104,9 @@ class _New(NamedTuple):
     """None where its stamp was lowered since: the store says how it reads now."""
 
 
+_NOT_ADT = frozenset({ItemKind.OBSERVATION, ItemKind.PATIENT})
+
+
 def parked(ring: KeyRing, message: Arrived, note: Note, *, body: bytes, attempts: int = 0) -> Outcome:
     """Kept for a person, under the key it has."""
     if message.key_id is None:
@@ -124,6 +127,7 @@ class Keeper:
         self._rules = rules
         self._now_us = now_us
         self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
+        self._facts_of: dict[int, PatientFacts] = {}
         self._new: dict[bytes, _New] = {}
         self._marks: list[tuple[Entry, int]] = []
         self.results: list[Written] = []
@@ -252,7 +256,14 @@ class Keeper:
     def _facts(self, statement: Statement) -> PatientFacts | None:
         if statement.patient is None:
             return None
-        return identity.read_patient(statement.patient, related=statement.related, settings=self._rules.identity)
+        if statement.related:
+            return identity.read_patient(statement.patient, related=statement.related, settings=self._rules.identity)
+        # Equal PID segments share one Patient, which the statements of the batch keep alive.
+        facts = self._facts_of.get(id(statement.patient))
+        if facts is None:
+            facts = identity.read_patient(statement.patient, related=(), settings=self._rules.identity)
+            self._facts_of[id(statement.patient)] = facts
+        return facts
 
     def _numbers(
         self, message: Arrived, statement: Statement, facts: PatientFacts | None
@@ -300,7 +311,7 @@ class Keeper:
     def _append(
         self, message: Arrived, read: Read, statement: Statement, *, entry: Entry, key: bytes, ordinal: int
     ) -> None:
-        is_adt = any(item.kind not in (ItemKind.OBSERVATION, ItemKind.PATIENT) for item in statement.items)
+        is_adt = not {item.kind for item in statement.items} <= _NOT_ADT
         context = {name: resource for name, resource in statement.context.items() if name != TRIAGE_ENCOUNTER}
         assertion = Assertion(message.feed, entry.known.identifier, statement.items, context)
         plain = encode_assertion(assertion, stamp_us=read.stamp_us)

@@ -5,7 +5,7 @@ acknowledges, *work* processes, settles and dispatches, so that no burst of work
 """
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import structlog
 
 from adapter import __version__, cohort, config, fhir, mapping
-from adapter.assertion import Resource
 from adapter.config import CsorApiSink, FolderSink, TrustSettings
 from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
@@ -29,7 +28,6 @@ from adapter.identity import IdentitySettings
 from adapter.pipeline.expiry import Expiry
 from adapter.pipeline.journey import BATCH, Pipeline
 from adapter.pipeline.keeping import Read, Rules
-from adapter.settle.projection import Projected
 from adapter.settle.settler import Policy, Settler, Windows
 from adapter.sinks import CsorApi, Folder
 from adapter.store.binding import bind

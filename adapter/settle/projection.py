@@ -76,13 +76,17 @@ class History(NamedTuple):
     procedures: dict[str, Said]
 
 
+_WITHOUT_ORDER = "obs||"
+
+
 def scoped_key(item: Item, source: Source) -> str:
     """A natural key that no other sender's numbers can meet; visit numbers are the trust's own and span its feeds."""
     if item.key.startswith("visit|"):
         return item.key
-    if item.key == "person":
+    if item.key == "person" or item.key.startswith(_WITHOUT_ORDER):
+        # An OBX of an ADT has no order number: a weight of every child would have one key.
         subject = source.assertion.subject
-        return f"{subject.authority}|{subject.value}|person"
+        return f"{subject.authority}|{subject.value}|{item.key}"
     return f"{source.assertion.feed}|{item.key}"
 
 

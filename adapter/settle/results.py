@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from adapter.assertion import ItemKind
 from adapter.chart import live
 from adapter.errors import ProblemCode
-from adapter.settle.projection import Draft, Project, RowState, Said, Source, scoped_key
+from adapter.settle.projection import Draft, Project, Projected, RowState, Said, Source, scoped_key
 from adapter.settle.row_versions import Child, RowWriter, unsealed
 from adapter.settle.sharing import SHARED, Sharing
 from adapter.store import assertions, dirty, rows
@@ -143,13 +143,20 @@ class Results:
         return {p for p, theirs in by_person.items() if self._draft(record_id, theirs).state is not RowState.DELETED}
 
     def _draft(self, record_id: bytes, said: list[Said]) -> Draft:
-        statements = said if len(said) == 1 else sorted(said, key=lambda each: live.order(each.item))
+        if len(said) == 1 and not said[0].item.cleared:
+            item, source = said[0]
+            made = self._project(KIND, item.resources[0], source.assertion.context)
+            return _drafted(record_id, made, (source,))
+        statements = sorted(said, key=lambda each: live.order(each.item))
         items = [each.item for each in statements]
         sources = tuple(each.source for each in statements)
         sampled = sources[live.names_specimen(items)] if len(items) > 1 else sources[0]
-        made = self._project(KIND, live.fold(items), sampled.assertion.context)
-        if made is None:
-            return Draft(record_id, KIND, {}, (), sources, RowState.DELETED)
-        is_held = bool(made.problems) and any(problem.code in _HOLDING for problem in made.problems)
-        state = RowState.HELD if is_held else RowState.LIVE
-        return Draft(record_id, KIND, made.fields, made.problems, sources, state)
+        return _drafted(record_id, self._project(KIND, live.fold(items), sampled.assertion.context), sources)
+
+
+def _drafted(record_id: bytes, made: Projected | None, sources: tuple[Source, ...]) -> Draft:
+    if made is None:
+        return Draft(record_id, KIND, {}, (), sources, RowState.DELETED)
+    problems = made.problems
+    is_held = bool(problems) and any(problem.code in _HOLDING for problem in problems)
+    return Draft(record_id, KIND, made.fields, problems, sources, RowState.HELD if is_held else RowState.LIVE)
