@@ -21,7 +21,7 @@ from adapter.chart import sealed
 from adapter.chart.sealed import Summary, decode_content
 from adapter.disclosure import Allowed, Birth, GateSettings, Nation, NumberClass, Objection, Peer, Withheld
 from adapter.errors import Refused, TryLater, Unsure
-from adapter.store import audit, counters, cursors, outbox, persons, rows
+from adapter.store import accepted, audit, counters, cursors, outbox, persons, rows
 from adapter.store.database import Connection, Database
 from adapter.store.faults import StoreError
 from adapter.store.outbox import Delivery
@@ -63,9 +63,13 @@ class Terms(NamedTuple):
 class _WireRow(msgspec.Struct):
     record_id: str
     version: int
+    kind: str
+    deleted: bool
+    fields: msgspec.Raw
 
 
 class _Wire(msgspec.Struct):
+    csor_id: str
     rows: list[_WireRow]
 
 
@@ -169,7 +173,9 @@ class Dispatcher:
             unsent = rows.unsent_of(conn, person_id, limit=ROWS_PER_BATCH)
             if not unsent or person.key_id is None or self._is_offered(conn, unsent):
                 return False
-            body = self._payload(person, unsent)
+            unsent, body = self._payload(conn, person, unsent)
+            if not unsent:
+                return True
             key = os.urandom(16)
             frozen = self._ring.seal(person.key_id, body, sealed.DELIVERY)
             outbox.create(
@@ -201,15 +207,30 @@ class Dispatcher:
             self._offered[delivery_id] = found
         return found
 
-    def _payload(self, person: PersonRow, unsent: list[CsorRow]) -> bytes:
+    def _payload(self, conn: Connection, person: PersonRow, unsent: list[CsorRow]) -> tuple[list[CsorRow], bytes]:
+        """The batch, and the rows in it. What came back to what CSOR has already needs no sending."""
         birth = Birth.read(self._summary(person).birth, timezone=self._terms.timezone)
         batch = {
             "schema_version": "1",
             "trust": self._terms.trust,
             "csor_id": _text(person.csor_id),
-            "rows": [self._wire(row, birth) for row in unsent],
         }
-        return sealed.ENCODER.encode(batch)
+        wires = {row.record_id: self._wire(row, birth) for row in unsent}
+        known = accepted.contents(conn, list(wires))
+        news: list[CsorRow] = []
+        back: list[CsorRow] = []
+        for row in unsent:
+            wire = wires[row.record_id]
+            fields = sealed.ENCODER.encode(wire["fields"])
+            is_known = known.get(row.record_id) == self._content(batch["csor_id"], row.kind, bool(row.deleted), fields)
+            (back if is_known else news).append(row)
+        rows.mark_sent(conn, [(row.record_id, row.version) for row in back])
+        body = sealed.ENCODER.encode({**batch, "rows": [wires[row.record_id] for row in news]})
+        return news, body
+
+    def _content(self, csor_id: str, kind: str, deleted: bool, fields: bytes) -> bytes:
+        """A keyed hash of all that CSOR would see of a row, its version apart."""
+        return self._ring.blind("accepted", csor_id, kind, b"deleted" if deleted else b"live", fields)
 
     def _wire(self, row: CsorRow, birth: Birth) -> dict[str, object]:
         wire: dict[str, object] = {
@@ -270,10 +291,15 @@ class Dispatcher:
             self._accepted(delivery, body)
 
     def _accepted(self, delivery: Delivery, body: bytes) -> None:
-        sent = _sent(body)
+        wire = msgspec.json.decode(body, type=_Wire)
+        content = [
+            (record_bytes(row.record_id), self._content(wire.csor_id, row.kind, row.deleted, bytes(row.fields)))
+            for row in wire.rows
+        ]
         self._offered.pop(delivery.id, None)
         with self._database.write() as conn:
-            rows.mark_sent(conn, sent)
+            rows.mark_sent(conn, _sent(body))
+            accepted.note(conn, content)
             self._move(conn, delivery, DeliveryState.ACCEPTED)
             counters.bump(conn, "delivery.accepted")
 

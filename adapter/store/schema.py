@@ -173,6 +173,14 @@ _UNSENT = text("version <> sent_version")
 Index("ix_csor_row_person", CSOR_ROW.c.person_id, CSOR_ROW.c.kind)
 Index("ix_csor_row_unsent", CSOR_ROW.c.person_id, sqlite_where=_UNSENT, postgresql_where=_UNSENT)
 
+ACCEPTED = Table(
+    "accepted",
+    METADATA,
+    Column("record_id", LargeBinary, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 DELIVERY = Table(
     "delivery",
     METADATA,

@@ -246,3 +246,15 @@ def test_the_receiver_has_what_the_trust_has_and_applied_nothing_twice(
     for row in at(receiver, "applied"):
         assert last.get(row["record_id"]) != row["content"]
         last[row["record_id"]] = row["content"]
+
+
+def test_a_row_that_came_back_to_what_csor_has_is_not_sent_again(trust: Trust) -> None:
+    a_case(trust, ONE)
+    trust.dispatch()
+    batches = len(trust.csor.batches)
+    trust.receive(an_adt("A03", ONE, at="202609060900", codes=None))
+    trust.receive(an_adt("A13", ONE, at="202609060930", codes=None))
+    trust.dispatch()
+    assert len(trust.csor.batches) == batches
+    trust.assert_csor_agrees()
+    assert trust.status()["unsent_rows"] == 0
