@@ -58,6 +58,11 @@ class Results:
                     record_id = self._result_id(key.encode())
                     said.setdefault(record_id, []).append(Said(item, source))
                     keys[record_id] = key
+        # Nearly every result is met for the first time: to find that out by inserting spares looking each of them up.
+        drafts = [self._draft(record_id, each) for record_id, each in said.items()]
+        announced = self._writer.insert(conn, child, drafts, now_us=now_us)
+        if announced is not None:
+            return announced
         stored = rows.get_many(conn, list(said))
         others = self._add_earlier(conn, child, said, keys, stored) if stored else {}
         drafts = [self._draft(record_id, each) for record_id, each in said.items()]

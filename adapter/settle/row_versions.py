@@ -49,6 +49,18 @@ class RowWriter:
         now_us: int,
     ) -> int:
         """Upsert what differs from what is stored; how many rows CSOR must hear of."""
+        changed, announced = self._changed(child, drafts, stored=stored, now_us=now_us)
+        rows.upsert_many(conn, changed)
+        return announced
+
+    def insert(self, conn: Connection, child: Child, drafts: Sequence[Draft], *, now_us: int) -> int | None:
+        """The same for rows believed to be new; None, and nothing changed, where one of them is stored already."""
+        changed, announced = self._changed(child, drafts, stored={}, now_us=now_us)
+        return announced if rows.insert_many(conn, changed) else None
+
+    def _changed(
+        self, child: Child, drafts: Sequence[Draft], *, stored: Mapping[bytes, CsorRow], now_us: int
+    ) -> tuple[list[CsorRow], int]:
         changed: list[CsorRow] = []
         announced = 0
         digest_of = {state: self._ring.blinder("row", child.scope, bytes((state,))) for state in RowState}
@@ -60,8 +72,7 @@ class RowWriter:
             if row is not None:
                 changed.append(row)
                 announced += is_news
-        rows.upsert_many(conn, changed)
-        return announced
+        return changed, announced
 
     def _row(
         self, child: Child, draft: Draft, old: CsorRow | None, *, fields: tuple[bytes, bytes], now_us: int

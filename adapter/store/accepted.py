@@ -10,7 +10,7 @@ from adapter.store.sql import run_many, select_in
 def contents(conn: Connection, record_ids: Sequence[bytes]) -> dict[bytes, bytes]:
     """The hash of what was last accepted, for those of which anything was."""
     found = select_in(conn, "SELECT record_id, content FROM accepted WHERE record_id IN ({})", record_ids)
-    return dict(found)  # type: ignore[arg-type]
+    return dict(found)
 
 
 def note(conn: Connection, accepted: Sequence[tuple[bytes, bytes]]) -> None:

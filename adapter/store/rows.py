@@ -35,10 +35,10 @@ _COLUMNS = ", ".join(CsorRow._fields)
 UNSENT = "version <> sent_version AND (deleted = 0 OR sent_version > 0)"
 """What CSOR must hear of: not that a row is gone of which it never knew."""
 _KEPT = ("record_id", "sent_version", "first_seen_us")
-_UPSERT = (
-    f"INSERT INTO csor_row ({_COLUMNS}) VALUES ({', '.join('?' * len(CsorRow._fields))})"
-    " ON CONFLICT (record_id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in CsorRow._fields if name not in _KEPT)
+_VALUES = f"INSERT INTO csor_row ({_COLUMNS}) VALUES ({', '.join('?' * len(CsorRow._fields))})"
+_INSERT = f"{_VALUES} ON CONFLICT (record_id) DO NOTHING"
+_UPSERT = f"{_VALUES} ON CONFLICT (record_id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in CsorRow._fields if name not in _KEPT
 )
 
 
@@ -46,6 +46,16 @@ def get_many(conn: Connection, record_ids: Sequence[bytes]) -> dict[bytes, CsorR
     """Stored rows among these, by record id."""
     statement = f"SELECT {_COLUMNS} FROM csor_row WHERE record_id IN ({{}})"
     return {row[0]: CsorRow._make(row) for row in select_in(conn, statement, record_ids)}
+
+
+def insert_many(conn: Connection, new: Sequence[CsorRow]) -> bool:
+    """Insert rows that are all believed to be new; False, and nothing changed, if any of them is stored already."""
+    run(conn, "SAVEPOINT new_rows")
+    is_new = run_many(conn, _INSERT, new) == len(new)
+    if not is_new:
+        run(conn, "ROLLBACK TO SAVEPOINT new_rows")
+    run(conn, "RELEASE SAVEPOINT new_rows")
+    return is_new
 
 
 def upsert_many(conn: Connection, rows: Sequence[CsorRow]) -> None:
