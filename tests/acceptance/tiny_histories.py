@@ -254,6 +254,17 @@ def _well_baby_taken_ill(t: Teller) -> list[SentMessage]:
     ]
 
 
+def _weights_of_two_children(t: Teller) -> list[SentMessage]:
+    """An OBX of an ADT message has no order number: only the patient tells one weight from another."""
+    weight = "OBX|1|NM|WT^Weight^LOCAL||{}|g|||||F"
+    return [
+        t.confirmed(1),
+        t.confirmed(2, who=Who(number=OTHER), visit="V2"),
+        t.say("A08", 3, *_codes("Q79.3"), weight.format(2100)),
+        t.say("A08", 4, *_codes("Q79.3"), weight.format(1900), who=Who(number=OTHER), visit="V2"),
+    ]
+
+
 HISTORIES: dict[str, tuple[Callable[[Teller], list[SentMessage]], int]] = {
     "a working diagnosis struck off": (_working_diagnosis_struck_off, 0),
     "confirmed, not, and again": (_confirmed_then_not_then_again, 7),
@@ -273,6 +284,7 @@ HISTORIES: dict[str, tuple[Callable[[Teller], list[SentMessage]], int]] = {
     "a number leaves a child": (_number_leaves_a_child, 5),
     "sex corrected": (_sex_corrected, 8),
     "a well baby taken ill": (_well_baby_taken_ill, 6),
+    "weights of two children": (_weights_of_two_children, 12),
 }
 """Each with the count of rows it leads to, whatever the order."""
 

@@ -1,0 +1,16 @@
+"""Loaded by Python itself when a process of the service starts: translating a poisoned message raises its own text."""
+
+import sys
+from typing import Any
+
+if "work" in sys.orig_argv:
+    from adapter.service.assembly import Works
+
+    _translate = Works.translate
+
+    def _translate_or_shout(self: Works, media: str, body: bytes) -> Any:
+        if b"-POISON" in body:
+            raise RuntimeError(body.decode("utf-8", "replace"))
+        return _translate(self, media, body)
+
+    Works.translate = _translate_or_shout  # type: ignore[method-assign]

@@ -1,0 +1,279 @@
+"""Criterion 6: what a sender writes about a person is found in clear nowhere but in what it sent."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from adapter import config, simulator
+from adapter.cli.status import read_status
+from adapter.simulator import Simulation
+from tests.acceptance import canary_messages as canary
+from tests.acceptance.hospital import trust_file
+
+ROOT = Path(__file__).parents[2]
+INSIDE = Path(__file__).parent / "canary_inside"
+RECORD_LENGTH_MIN = 6
+"""Shorter values of the simulated hospital would be found by chance in a megabyte of noise."""
+
+
+class Search:
+    """Looks for needles in bytes as they may be written: UTF-8 in any case, UTF-16, hexadecimal, base64."""
+
+    def __init__(self, needles: Iterable[str], *, plainly: Iterable[str] = ()) -> None:
+        """`plainly`: searched for in UTF-8 alone, because there are many."""
+        self._forms: dict[str, tuple[tuple[bytes, bool], ...]] = {
+            needle: ((needle.lower().encode(), False),) for needle in sorted(set(plainly))
+        }
+        self._forms |= {needle: tuple(_forms(needle)) for needle in needles}
+
+    def found_in(self, content: bytes) -> set[str]:
+        lower = content.lower()
+        return {
+            needle
+            for needle, forms in self._forms.items()
+            if any(form in (content if is_exact else lower) for form, is_exact in forms)
+        }
+
+    def found_below(self, folder: Path) -> dict[str, set[str]]:
+        """By path; names of files and folders are searched, too."""
+        hits = {}
+        for path in sorted(folder.rglob("*")):
+            name = str(path.relative_to(folder))
+            found = self.found_in(name.encode()) | (self.found_in(path.read_bytes()) if path.is_file() else set())
+            if found:
+                hits[name] = found
+        return hits
+
+
+def _forms(needle: str) -> Iterator[tuple[bytes, bool]]:
+    """Each with whether it must match to the letter."""
+    for text in {needle, needle.replace(" ", "%20"), needle.replace(" ", "+")}:
+        yield text.lower().encode(), False
+    for encoding in ("utf-16-le", "utf-16-be"):
+        yield needle.lower().encode(encoding), False
+    for variant in (needle, needle.upper()):
+        yield variant.encode().hex().encode(), False
+        for offset in range(3):
+            # The first and the last characters depend on the neighbours.
+            coded = base64.b64encode(b"\0" * offset + variant.encode()).rstrip(b"=")
+            yield coded[-(-offset * 4 // 3) : -1], True
+
+
+def names_of(simulation: Simulation) -> set[str]:
+    """What the simulated hospital itself says of people: names, numbers of persons, visits and orders."""
+    found: set[str] = set()
+    for message in simulation.messages:
+        found |= {message.subject, message.control_id}
+        for segment in message.raw.decode().split("\r"):
+            fields = segment.split("|")
+            if fields[0] == "PID":
+                numbers = f"{fields[3]}~{fields[21] if len(fields) > 21 else ''}".split("~")
+                found |= {number.partition("^")[0] for number in numbers}
+                found |= {fields[5].partition("^")[0], fields[11].split("^")[0], fields[11].split("^")[4]}
+            if fields[0] in ("PV1", "OBR") and len(fields) > 19:
+                found |= {fields[19], fields[3].partition("^")[0]} if fields[0] == "PV1" else set()
+            if fields[0] == "OBR":
+                found.add(fields[3].partition("^")[0])
+    wards = {ward.code for ward in simulation.wards}
+    return {each for each in found if len(each) >= RECORD_LENGTH_MIN and each not in wards}
+
+
+class Outcome:
+    """All that a run has written."""
+
+    def __init__(self, folder: Path, *, simulation: Simulation, sent: list[bytes]) -> None:
+        self.folder = folder
+        self.simulation = simulation
+        self.sent = sent
+        self.texts: dict[str, str] = {}
+        """Output of commands."""
+
+
+def a_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _send(port: int, bodies: Sequence[bytes]) -> None:
+    """All on one connection, each after the answer to the one before."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+        for body in bodies:
+            line.sendall(b"\x0b" + body + b"\x1c\r")
+            answer = b""
+            while not answer.endswith(b"\x1c\r"):
+                answer += line.recv(65536)
+        line.sendall(b"\x0bMSH|^~\\&|" + canary.SURNAME.encode())  # and a frame that never ends
+
+
+def _until(is_so: Callable[[], bool], *, timeout_s: float, why: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.2)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _drop(folder: Path, simulation: Simulation, confirmed: Sequence[str]) -> list[bytes]:
+    """Files whose names and contents hold canaries."""
+    files = {
+        f"{canary.SURNAME} {canary.STRAY_NUMBER}.json": canary.bundle(confirmed[0]),
+        f"{canary.MARK}-wrong.json": canary.bundle(confirmed[0], is_wrong=True),
+        f"{canary.GIVEN}.ndjson": canary.bundle(confirmed[-1]) + b"\n" + canary.bundle(confirmed[0]),
+        f"{canary.MARK}.json": f'{{"resourceType": "{canary.MARK}", "text": "{canary.WORDS}"'.encode(),
+        f"{canary.POSTCODE}.hl7": canary.planted(simulation.messages[-1]).raw,
+        f"{canary.MARK}.hl7": canary.malformed()[0],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return list(files.values())
+
+
+def _command(*arguments: str, inside: Path | None = None) -> tuple[list[str], dict[str, str]]:
+    paths = os.pathsep.join([*([str(inside)] if inside else []), str(ROOT)])
+    return [sys.executable, "-m", "adapter", *arguments], {**os.environ, "PYTHONPATH": paths}
+
+
+def _outputs(trust: Path) -> dict[str, str]:
+    """What an operator sees without asking for a body."""
+    found = {}
+    for arguments in (("status",), ("status", "--json"), ("parked",), ("check",)):
+        command, environment = _command(*arguments, "--config", str(trust))
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        found[" ".join(arguments)] = done.stdout + done.stderr
+    for number in [line.split()[0] for line in found["parked"].splitlines() if line[:1].isdigit()][:40:4]:
+        command, environment = _command("parked", "show", number, "--config", str(trust))
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        found[f"parked show {number}"] = done.stdout + done.stderr
+    return found
+
+
+def _run(folder: Path, *, sink: str, simulation: Simulation) -> Outcome:
+    port, receiver_port = a_free_port(), a_free_port()
+    out = {"kind": "folder", "path": "out"} if sink == "folder" else {
+        "kind": "csor-api", "url": f"http://127.0.0.1:{receiver_port}"
+    }  # fmt: skip
+    sources = [
+        {"name": "epr", "kind": "mllp", "port": port, "frame_s": 2},
+        {"name": "drop", "kind": "folder", "path": "in", "poll_s": 0.2},
+    ]
+    identity = {"hospital_numbers": [{"authority": "RXX", "fhir_system": "urn:hospital"}]}
+    trust = trust_file(folder, simulation=simulation, sources=sources, sink=out, identity=identity)
+    confirmed = sorted({row.child for row in simulation.truth})
+    receiver = folder / "receiver.yaml"
+    receiver.write_text(yaml.safe_dump({"data-folder": "received", "port": str(receiver_port)}))
+    processes = []
+    with (folder / "receiver.log").open("wb") as receiver_log, (folder / "service.log").open("wb") as log:
+        if sink != "folder":
+            command, environment = _command("receive", "--config", str(receiver))
+            processes.append(subprocess.Popen(command, env=environment, stdout=receiver_log, stderr=receiver_log))
+            _until(lambda: _listens(receiver_port), timeout_s=30, why="the receiver does not start")
+        command, environment = _command("run", "--config", str(trust), inside=INSIDE)
+        processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+        try:
+            _until(lambda: _listens(port), timeout_s=30, why="the service does not start")
+            sent = list(canary.everything(simulation.messages, confirmed))
+            _send(port, sent)
+            sent += _drop(folder / "in", simulation, confirmed)
+            settings = config.load_trust(trust)
+            _until(lambda: _is_done(read_status(settings)), timeout_s=40, why="the service does not finish")
+            outcome = Outcome(folder, simulation=simulation, sent=sent)
+            outcome.texts = _outputs(trust)
+            # The write-ahead logs are searched as they stand while the service runs.
+            outcome.texts["while running"] = json.dumps(
+                {name: sorted(found) for name, found in _searcher(simulation).found_below(folder / "data").items()}
+            )
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+                process.wait(60)
+    return outcome
+
+
+def _is_done(status: dict[str, object]) -> bool:
+    queue, messages, children = status["queue"], status["messages"], status["children"]
+    assert isinstance(queue, dict)
+    assert isinstance(messages, dict)
+    assert isinstance(children, dict)
+    waits = queue["waiting"] or messages.get("received", 0) or children["to_settle"] or status["unsent_rows"]
+    return not waits and messages.get("parked", 0) > 3
+
+
+def _searcher(simulation: Simulation) -> Search:
+    return Search(canary.CANARIES, plainly=names_of(simulation))
+
+
+@pytest.fixture(scope="module", params=["receiver", "folder"])
+def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    simulation = simulator.hospital(seed=4, infants=3)
+    return _run(tmp_path_factory.mktemp("canary"), sink=request.param, simulation=simulation)
+
+
+def test_every_canary_was_sent(outcome: Outcome) -> None:
+    """The control: what is searched for stands in what was sent."""
+    found = Search(canary.CANARIES).found_in(b"\n".join(outcome.sent))
+    assert found | {canary.MAIL} == set(canary.CANARIES) - {"ZZ997QX"} | {canary.MAIL}
+
+
+def test_rows_did_leave(outcome: Outcome) -> None:
+    """The control: there was something to search."""
+    received = [*(outcome.folder / "out").glob("*"), *(outcome.folder / "received").glob("*.db")]
+    assert sum(path.stat().st_size for path in received) > 50_000
+
+
+def test_the_search_finds_what_is_left_unsealed_in_any_of_its_forms(outcome: Outcome, tmp_path: Path) -> None:
+    """The control: one careless file, however written."""
+    search = _searcher(outcome.simulation)
+    body = outcome.sent[0]
+    forms = {
+        "plain": body,
+        "upper": body.upper(),
+        "utf-16": body.decode().encode("utf-16"),
+        "hex": body.hex().encode(),
+        "base64": base64.b64encode(b"x" + body),
+    }
+    for name, content in forms.items():
+        (tmp_path / name).write_bytes(os.urandom(5_000) + content + os.urandom(5_000))
+    (tmp_path / f"{canary.SURNAME}.txt").touch()
+    found = search.found_below(tmp_path)
+    assert all(canary.MARK in found[name] and canary.SURNAME in found[name] for name in forms)
+    assert found[f"{canary.SURNAME}.txt"] == {canary.SURNAME}
+
+
+def test_nothing_stands_in_clear_in_the_data_folder(outcome: Outcome) -> None:
+    assert _searcher(outcome.simulation).found_below(outcome.folder / "data") == {}
+    assert json.loads(outcome.texts["while running"]) == {}
+
+
+def test_nothing_left_with_the_rows(outcome: Outcome) -> None:
+    search = _searcher(outcome.simulation)
+    assert search.found_below(outcome.folder / "out") == {}
+    assert search.found_below(outcome.folder / "received") == {}
+
+
+def test_no_process_said_anything(outcome: Outcome) -> None:
+    search = _searcher(outcome.simulation)
+    logs = {name: search.found_in((outcome.folder / name).read_bytes()) for name in ("service.log", "receiver.log")}
+    assert logs == {"service.log": set(), "receiver.log": set()}
+    assert b"RuntimeError" in (outcome.folder / "service.log").read_bytes(), "the poisoned message was not met"
+
+
+def test_no_command_shows_it_unasked(outcome: Outcome) -> None:
+    search = _searcher(outcome.simulation)
+    shown = {name: found for name, text in outcome.texts.items() if (found := search.found_in(text.encode()))}
+    assert shown == {}
+    assert "crashed three times" in outcome.texts["parked"]
