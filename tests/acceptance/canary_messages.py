@@ -88,15 +88,16 @@ def malformed() -> list[bytes]:
     ]
 
 
-def bundle(hospital_number: str, *, is_wrong: bool = False) -> bytes:
-    """FHIR of a confirmed child, with canaries in text, contained resources, extensions, displays and notes."""
-    narrative = {"status": "generated", "div": f"<div xmlns='http://www.w3.org/1999/xhtml'>{WORDS} {MARK}</div>"}
-    extension = [{"url": f"urn:{MARK}", "valueString": f"{SURNAME} {PHONE}"}]
-    patient = {
+NARRATIVE = {"status": "generated", "div": f"<div xmlns='http://www.w3.org/1999/xhtml'>{WORDS} {MARK}</div>"}
+EXTENSION = [{"url": f"urn:{MARK}", "valueString": f"{SURNAME} {PHONE}"}]
+
+
+def _patient(hospital_number: str) -> dict[str, object]:
+    return {
         "resourceType": "Patient",
         "id": f"p{hospital_number}",
-        "text": narrative,
-        "extension": extension,
+        "text": NARRATIVE,
+        "extension": EXTENSION,
         "identifier": [
             {
                 "system": "urn:hospital",
@@ -112,13 +113,16 @@ def bundle(hospital_number: str, *, is_wrong: bool = False) -> bytes:
         "contact": [{"name": {"family": SURNAME}}],
         "contained": [{"resourceType": "Organization", "id": "c", "name": MARK}],
     }
+
+
+def _observation(hospital_number: str, *, is_wrong: bool) -> dict[str, object]:
     coded = {"coding": [{"system": "http://loinc.org", "code": "1988-5", "display": MARK}], "text": f"{WORDS} {MARK}"}
-    observation = {
+    return {
         "resourceType": "Observation",
         "id": f"o1-{hospital_number}",
-        "text": narrative,
+        "text": NARRATIVE,
         "contained": [{"resourceType": "Patient", "id": "m", "name": [{"family": SURNAME}]}],
-        "extension": extension,
+        "extension": EXTENSION,
         "status": "final",
         "code": coded,
         "subject": {"reference": f"Patient/p{hospital_number}", "display": f"{SURNAME} {GIVEN}"},
@@ -129,12 +133,17 @@ def bundle(hospital_number: str, *, is_wrong: bool = False) -> bytes:
             "value": SURNAME if is_wrong else 12,
             "unit": f"mg/L {MARK}",
             "code": "mg/L",
-            "extension": extension,
+            "extension": EXTENSION,
         },
         "note": [{"text": f"{WORDS} {PHONE}", "authorString": SURNAME}],
         "interpretation": [{"text": WORDS}],
         "referenceRange": [{"text": WORDS}],
     }
+
+
+def bundle(hospital_number: str, *, is_wrong: bool = False) -> bytes:
+    """FHIR of a confirmed child, with canaries in text, contained resources, extensions, displays and notes."""
+    observation = _observation(hospital_number, is_wrong=is_wrong)
     worded = {**observation, "id": f"o2-{hospital_number}", "valueString": f"{WORDS} {STRAY_NUMBER}"}
     del worded["valueQuantity"]
     condition = {
@@ -147,7 +156,7 @@ def bundle(hospital_number: str, *, is_wrong: bool = False) -> bytes:
     }
     entries = [
         {"fullUrl": f"urn:{MARK}:{n}", "resource": each}
-        for n, each in enumerate((patient, observation, worded, condition))
+        for n, each in enumerate((_patient(hospital_number), observation, worded, condition))
     ]
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
 
