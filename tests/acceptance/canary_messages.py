@@ -178,10 +178,7 @@ def everything(messages: Sequence[SentMessage], confirmed: Sequence[str]) -> Ite
 def _filled(segment: str) -> str:
     fields = segment.split("|")
     name = fields[0]
-    if name == "MSH":
-        fields[2] = fields[2]
-        return "|".join(fields[:8] + [fields[7] or MARK] + fields[9:] + [MARK]) if len(fields) < 8 else segment
-    if name == "PV1" and fields[2] == "N":
+    if name == "MSH" or (name == "PV1" and fields[2] == "N"):  # MSH has its turn field by field
         return segment
     fields += [""] * (_LAST_FIELD.get(name, len(fields)) + 1 - len(fields))
     free = _FREE.get(name, {})
