@@ -87,6 +87,7 @@ def test_a_truncated_frame_is_kept_and_never_processed_as_a_message(service: Ser
     assert service.cli("replay", number).returncode == 0
     service.until_counted("problem.P002", at_least=2)
     assert "71003^^^RXX" in revealed(service, number)
+    service.until_counted("mllp.truncated")
     assert service.counter("mllp.truncated") == 1
     goes_on(service, "71003")
 
@@ -145,6 +146,7 @@ def test_of_a_message_over_the_limit_prefix_length_and_hash_are_kept(service: Se
     digest = hashlib.sha256(raw).hexdigest()
     assert lines[2] == f"only the beginning is kept; the whole had {len(raw)} bytes, SHA-256 {digest}"
     assert raw[:4000].replace(b"\r", b"\n").decode() in revealed(service, number)
+    service.until_counted("mllp.too_large")
     assert (service.counter("mllp.too_large"), service.counter("refused.P003")) == (1, 1)
     goes_on(service, "71009")
 
