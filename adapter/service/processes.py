@@ -38,7 +38,6 @@ log = structlog.get_logger()
 PARTS = ("receive", "work")
 _IDLE_S = 0.02
 _FAULT_WAIT_S = 1.0
-_CHECKPOINT_EVERY_S = 1.0
 _COUNT_EVERY_S = 2.0
 _EXPIRE_EVERY_S = 600.0
 _RESTART_WAIT_S = (0.2, 30.0)
@@ -154,7 +153,7 @@ def work(settings: TrustSettings, stopping: threading.Event) -> None:
     gc.collect()
     gc.freeze()
     dispatcher = works.dispatcher()
-    threads = [_started("checkpoint", lambda: _checkpointing(works.database, stopping))]
+    threads = []
     if dispatcher is None:
         log.warning("no sink in the trust file: rows are made and kept, nothing is sent")
     else:
@@ -175,14 +174,6 @@ def work(settings: TrustSettings, stopping: threading.Event) -> None:
         thread.join(_STOP_S)
     works.pipeline.stop()
     works.close()
-
-
-def _checkpointing(database: Database, stopping: threading.Event) -> None:
-    while not stopping.wait(_CHECKPOINT_EVERY_S):
-        try:
-            database.checkpoint()
-        except StoreError as error:
-            log.error("the store refuses", reason=type(error).__name__)
 
 
 def _dispatching(dispatcher: Dispatcher, stopping: threading.Event) -> None:

@@ -1,7 +1,7 @@
 """Opens the database, SQLite or PostgreSQL, owns its transactions, and has its schema brought up to date."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,9 @@ _PRAGMAS = (
     "PRAGMA secure_delete = ON",
     "PRAGMA temp_store = MEMORY",
     # 32 MiB each: random keys touch the whole of an index, and with the default of 2 MiB it is read again and again
-    # in one transaction.
+    # in one transaction; and fewer checkpoints each write a page that many transactions changed only once.
     "PRAGMA cache_size = -32768",
-    # `checkpoint` does it beside the writers; this is the back-stop (256 MiB) for where nobody calls it.
-    "PRAGMA wal_autocheckpoint = 65536",
+    "PRAGMA wal_autocheckpoint = 16384",
 )
 
 
@@ -58,15 +57,6 @@ class Database:
         """One consistent read; never waits for a writer."""
         with translated(), self.engine.connect() as conn:
             yield conn
-
-    def checkpoint(self) -> None:
-        """SQLite: copy what is committed from the log into the database file. In a thread of its own no writer waits.
-
-        Left to the writers, every so many commits one of them would copy and sync tens of megabytes.
-        """
-        if self.is_sqlite:
-            with translated(), closing(self.engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close every connection."""
