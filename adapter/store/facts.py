@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from adapter.store import dirty
+from adapter.store import dirty, messages
 from adapter.store.rows import UNSENT
 from adapter.store.sql import run
 
@@ -33,7 +33,10 @@ def facts(conn: Connection) -> StoreFacts:
     """All at one moment, if `conn` is in one transaction."""
     return StoreFacts(
         messages=_messages(conn),
-        oldest_parked_us=_one(conn, "SELECT min(received_us) FROM message WHERE state = 'parked'"),
+        oldest_parked_us=_one(
+            conn,
+            f"SELECT min(received_us) FROM message WHERE {messages.INDEXED} AND state = 'parked'",
+        ),
         persons=_counts(conn, "SELECT state, count(*) FROM person GROUP BY state"),
         blocked_persons=_one(conn, "SELECT count(*) FROM person WHERE blocked <> ''") or 0,
         dirty_persons=dirty.depth(conn),

@@ -68,6 +68,8 @@ _ERASE = (
     "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, note = NULL, subject = NULL, expires_us = NULL"
 )
 _COLUMNS = ", ".join(MessageRow._fields)
+INDEXED = "state IN ('received', 'not_ours', 'parked')"
+"""The condition of the index on states, word for word: only where SQLite meets it does it use that index."""
 _INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES ({', '.join('?' * len(MessageRow._fields))})"
 
 
@@ -144,7 +146,7 @@ def set_note(conn: Connection, message_id: int, *, note: bytes | None, attempts:
 
 def waiting(conn: Connection, *, limit: int, after_id: int = 0) -> list[MessageRow]:
     """Messages in state `received` with their bodies, by id: those put back by replay or release."""
-    statement = f"SELECT {_COLUMNS} FROM message WHERE state = 'received' AND id > ? ORDER BY id LIMIT ?"
+    statement = f"SELECT {_COLUMNS} FROM message WHERE {INDEXED} AND state = 'received' AND id > ? ORDER BY id LIMIT ?"
     return [MessageRow._make(row) for row in run(conn, statement, (after_id, limit))]
 
 
@@ -166,13 +168,15 @@ def not_ours_of(conn: Connection, subjects: Sequence[bytes]) -> list[int]:
 def parked(conn: Connection, *, limit: int = 1000, after_id: int = 0) -> list[ParkedMessage]:
     """Parked messages by id, without bodies."""
     columns = ", ".join(ParkedMessage._fields)
-    statement = f"SELECT {columns} FROM message WHERE state = 'parked' AND id > ? ORDER BY id LIMIT ?"
+    statement = f"SELECT {columns} FROM message WHERE {INDEXED} AND state = 'parked' AND id > ? ORDER BY id LIMIT ?"
     return [ParkedMessage._make(row) for row in run(conn, statement, (after_id, limit))]
 
 
 def parked_for(conn: Connection, *, reason: str, attempts: int) -> list[int]:
     """Ids, in order, of messages parked for this reason after so many attempts."""
-    statement = "SELECT id FROM message WHERE state = 'parked' AND reason = ? AND attempts = ? ORDER BY id"
+    statement = (
+        f"SELECT id FROM message WHERE {INDEXED} AND state = 'parked' AND reason = ? AND attempts = ? ORDER BY id"
+    )
     return [number for (number,) in run(conn, statement, (reason, attempts))]
 
 

@@ -89,7 +89,8 @@ def transition(
 def recover(conn: Connection, *, now_us: int) -> int:
     """At start-up: what was `sending` when the process died may have arrived, and becomes `unsure`; the count."""
     statement = (
-        "UPDATE delivery SET state = 'unsure', next_us = ?, reason = 'stopped while sending' WHERE state = 'sending'"
+        "UPDATE delivery SET state = 'unsure', next_us = ?, reason = 'stopped while sending'"
+        " WHERE state <> 'accepted' AND state = 'sending'"
     )
     return run(conn, statement, (now_us,)).rowcount
 
@@ -109,19 +110,22 @@ def open_of(conn: Connection, person_id: int) -> Delivery | None:
 
 def open_ids(conn: Connection) -> list[int]:
     """Ids of all deliveries that are not accepted yet."""
-    return [number for (number,) in run(conn, "SELECT id FROM delivery WHERE state <> 'accepted' ORDER BY id")]
+    # Sorted here: ORDER BY id would have SQLite read through all that was ever sent.
+    return sorted(number for (number,) in run(conn, "SELECT id FROM delivery WHERE state <> 'accepted'"))
 
 
 def next_due_us(conn: Connection) -> int | None:
     """When the next delivery is due, for the loop to wait until; None if none is open."""
-    statement = "SELECT min(next_us) FROM delivery WHERE state IN ('pending', 'retry', 'unsure')"
+    statement = (
+        "SELECT min(next_us) FROM delivery WHERE state <> 'accepted' AND state IN ('pending', 'retry', 'unsure')"
+    )
     moment: int | None = run(conn, statement).scalar()
     return moment
 
 
 def refused(conn: Connection, *, limit: int = 1000) -> list[Delivery]:
     """Deliveries a person must look at, by id."""
-    statement = f"SELECT {_COLUMNS} FROM delivery WHERE state = 'refused' ORDER BY id LIMIT ?"
+    statement = f"SELECT {_COLUMNS} FROM delivery WHERE state <> 'accepted' AND state = 'refused' ORDER BY id LIMIT ?"
     return [Delivery._make(row) for row in run(conn, statement, (limit,))]
 
 
