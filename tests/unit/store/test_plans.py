@@ -42,5 +42,9 @@ def test_no_loop_reads_through_a_growing_table(database: Database) -> None:
         dirty.take(conn, limit=10)
         plans = plans_of(conn, [(text, given) for text, given in asked if not text.startswith("BEGIN")])
     assert len(plans) >= 13
-    scans = [plan for plan in plans if any(plan == f"SCAN {table}" for table in GROWING)]
+    # A search by "every id above 0" reads as much as a scan does.
+    through = [
+        form for table in GROWING for form in (f"SCAN {table}", f"SEARCH {table} USING INTEGER PRIMARY KEY (rowid>?)")
+    ]
+    scans = [plan for plan in plans if plan in through]
     assert scans == []
