@@ -19,7 +19,9 @@ import structlog
 from adapter import disclosure
 from adapter.chart import sealed
 from adapter.chart.sealed import Summary, decode_content
+from adapter.csor.payload import SCHEMA_VERSION
 from adapter.disclosure import Allowed, Birth, GateSettings, Nation, NumberClass, Objection, Peer, Withheld
+from adapter.envelope import utc_us
 from adapter.errors import Refused, TryLater, Unsure
 from adapter.store import accepted, audit, counters, cursors, outbox, persons, rows
 from adapter.store.database import Connection, Database
@@ -98,12 +100,12 @@ class Dispatcher:
     def start(self, *, now: datetime) -> int:
         """What was being sent when the process died may have arrived; how many there were."""
         with self._database.write() as conn:
-            return outbox.recover(conn, now_us=_us(now))
+            return outbox.recover(conn, now_us=utc_us(now))
 
     def step(self, *, now: datetime) -> bool:
         """Send what is due, else freeze the next batch; False if there is nothing to do now."""
         with self._database.write() as conn:
-            delivery = outbox.claim(conn, now_us=_us(now))
+            delivery = outbox.claim(conn, now_us=utc_us(now))
         if delivery is not None:
             self._offer(delivery, now=now)
             return True
@@ -160,7 +162,7 @@ class Dispatcher:
             cursors.set(conn, _told(person.id), reason)
             counters.bump(conn, f"withheld.{reason}")
             detail = {"csor_id": _text(person.csor_id), "reason": reason}
-            audit.append(conn, key=self._audit_key, at_us=_us(now), kind="withheld", detail=detail)
+            audit.append(conn, key=self._audit_key, at_us=utc_us(now), kind="withheld", detail=detail)
         log.warning("withheld", person=person.id, reason=reason)
 
     def _freeze(self, person_id: int, *, now: datetime) -> bool:
@@ -183,7 +185,7 @@ class Dispatcher:
                 person_id=person_id,
                 idempotency_key=key,
                 row_count=len(unsent),
-                at_us=_us(now),
+                at_us=utc_us(now),
                 sealing=(person.key_id, frozen),
             )
             self._audit_disclosure(conn, person, unsent, now=now)
@@ -211,7 +213,7 @@ class Dispatcher:
         """The batch, and the rows in it. What came back to what CSOR has already needs no sending."""
         birth = Birth.read(self._summary(person).birth, timezone=self._terms.timezone)
         batch = {
-            "schema_version": "1",
+            "schema_version": SCHEMA_VERSION,
             "trust": self._terms.trust,
             "csor_id": _text(person.csor_id),
         }
@@ -251,7 +253,7 @@ class Dispatcher:
             "legal_basis": basis.reference if basis else "test mode",
             "made_by": self._terms.made_by,
         }
-        audit.append(conn, key=self._audit_key, at_us=_us(now), kind="disclosure", detail=detail)
+        audit.append(conn, key=self._audit_key, at_us=utc_us(now), kind="disclosure", detail=detail)
 
     def _body(self, delivery: Delivery) -> bytes:
         if delivery.key_id is None or delivery.sealed is None:
@@ -270,7 +272,7 @@ class Dispatcher:
             return
         self._tell_withheld(person, verdict.reason.value, now=now)
         state = DeliveryState.RETRY if delivery.attempts == 1 else DeliveryState.UNSURE
-        next_us = _us(now + _WITHHELD_AGAIN)
+        next_us = utc_us(now + _WITHHELD_AGAIN)
         with self._database.write() as conn:
             self._move(conn, delivery, state, next_us=next_us, reason=f"withheld: {verdict.reason.value}")
 
@@ -308,7 +310,7 @@ class Dispatcher:
     ) -> None:
         wait_s = max(at_least_s, _back_off_s(delivery.attempts))
         with self._database.write() as conn:
-            self._move(conn, delivery, state, next_us=_us(now) + int(wait_s * 1_000_000), reason=str(error))
+            self._move(conn, delivery, state, next_us=utc_us(now) + int(wait_s * 1_000_000), reason=str(error))
             counters.bump(conn, f"delivery.{state.value}")
         log.warning(
             "delivery postponed", delivery=delivery.id, state=state.value, reason=str(error), wait_s=round(wait_s)
@@ -353,7 +355,3 @@ def _told(person_id: int) -> str:
 
 def _text(csor_id: bytes | None) -> str:
     return (csor_id or b"").decode()
-
-
-def _us(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)

@@ -5,6 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 
 
+def utc_us(moment: datetime) -> int:
+    """Microseconds since 1970 UTC of an aware time: how times are stored and compared."""
+    return int(moment.timestamp() * 1_000_000)
+
+
 class Media(StrEnum):
     """The language of a body. The receiver knows it from the transport, never by guessing at the content."""
 

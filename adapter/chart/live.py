@@ -78,14 +78,6 @@ def resolve_visit(key: str, items: Sequence[Item]) -> Visit:
     return Visit(key, encounter, is_withdrawn)
 
 
-def by_key(items: Iterable[Item]) -> dict[str, list[Item]]:
-    """The items of each natural key."""
-    grouped: dict[str, list[Item]] = {}
-    for item in items:
-        grouped.setdefault(item.key, []).append(item)
-    return grouped
-
-
 def _apply(whole: Resource, item: Item) -> Resource:
     resource = item.resources[0]
     if item.form is Form.SNAPSHOT:

@@ -11,6 +11,7 @@ import typer
 from adapter import config
 from adapter.chart import sealed
 from adapter.chart.sealed import Note, decode_note
+from adapter.envelope import utc_us
 from adapter.errors import ExitCode, ProblemCode, SetupError
 from adapter.service.assembly import open_ring, open_store
 from adapter.store import audit, messages
@@ -58,7 +59,7 @@ def show(
         with database.write() as conn:
             row, key_id, body = _parked(messages.by_id(conn, message_id), message_id)
             if reveal:
-                now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
+                now_us = utc_us(datetime.now(UTC))
                 detail = {"message": row.id, "who": getpass.getuser(), "reason": reason}
                 audit.append(conn, key=ring.derived("audit"), at_us=now_us, kind="reveal", detail=detail)
         typer.echo(_line(row))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from adapter import config
+from adapter.envelope import utc_us
 from adapter.errors import ExitCode, SetupError
 from adapter.service.assembly import Works, open_ring, open_store
 from adapter.store import attempts, audit, messages, outbox
@@ -35,7 +36,7 @@ def replay(
             unknown = [number for number in wanted if not _put_back(conn, number)]
             offered = _offer_again(conn) if deliveries else 0
             detail = {"messages": [number for number in wanted if number not in unknown], "deliveries": offered}
-            now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
+            now_us = utc_us(datetime.now(UTC))
             audit.append(conn, key=ring.derived("audit"), at_us=now_us, kind="replay", detail=detail)
     finally:
         database.close()

@@ -20,7 +20,6 @@ _LONGEST_UNIT = 100
 _NARRATIVE = frozenset({"TX", "FT"})
 _CODED = frozenset({"CE", "CWE", "CNE", "CF", "IS", "ID"})
 _TIMES = frozenset({"DT", "DTM", "TS"})
-ORIGINAL_TEXT = "http://hl7.org/fhir/StructureDefinition/originalText"
 
 
 def observation_value(reader: Reader, text: str, rule: FieldRule, kind: str = "", unit: str = "") -> Json | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from adapter.envelope import utc_us
 from adapter.store import audit, counters, erasure, messages, registry
 from adapter.store.database import Database
 from adapter.store.inbox import Inbox
@@ -31,7 +32,7 @@ class Expiry:
 
     def run(self, *, now: datetime) -> int:
         """How many messages and infants were erased."""
-        now_us = int(now.timestamp() * 1_000_000)
+        now_us = utc_us(now)
         with self._database.write() as conn:
             erased = messages.expire(conn, now_us=now_us)
             if erased:

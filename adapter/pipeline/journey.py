@@ -15,6 +15,7 @@ import structlog
 from adapter.chart import sealed
 from adapter.chart.fresh import Fresh
 from adapter.chart.sealed import Note, Refusal, decode_note, decode_refusal
+from adapter.envelope import utc_us
 from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.pipeline.enrolment import Entry
 from adapter.pipeline.keeping import REFUSED, Arrived, Keeper, Outcome, Read, Rules, Translate, Unread, parked
@@ -165,7 +166,7 @@ class Pipeline:
     def _together(self, *, limit: int) -> int:
         with self._database.write() as conn:
             batch = self._claim(conn, limit=limit)
-            keeper = Keeper(conn, self._ring, self._registry_cache, rules=self._rules, now_us=_us(self._now()))
+            keeper = Keeper(conn, self._ring, self._registry_cache, rules=self._rules, now_us=utc_us(self._now()))
             fresh = self._without_duplicates(conn, batch, keeper)
             read = [(message, self._read(message)) for message in fresh]
             hand_in(self._inbox, self._ring, read)
@@ -285,7 +286,3 @@ def _move_stored(conn: Connection, message: MessageRow, outcome: Outcome) -> Non
         tried = max(message.attempts, outcome.attempts)
         messages.set_note(conn, message.id, note=outcome.note, attempts=tried)
     messages.set_subject(conn, message.id, stampless=outcome.stampless, subject=outcome.subject)
-
-
-def _us(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)

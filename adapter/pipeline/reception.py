@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from adapter.chart import sealed
 from adapter.chart.sealed import Note, Refusal, encode_note
-from adapter.envelope import Media, Received
+from adapter.envelope import Media, Received, utc_us
 from adapter.hl7v2.header import read_header
 from adapter.pipeline.keeping import REFUSED
 from adapter.sources.intake import Framed, Unaccepted
@@ -48,7 +48,7 @@ class Reception:
             received.feed,
             received.media.value,
             kind,
-            int(received.received_at.timestamp() * 1_000_000),
+            utc_us(received.received_at),
             content if control is None else control,
             content,
             key_id,

@@ -6,7 +6,7 @@ was just confirmed, merged, or its birth changed) they follow in small steps, an
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,7 +18,9 @@ from adapter.chart.fresh import Fresh
 from adapter.chart.known import NATIONAL_NUMBER, Known, patient_of
 from adapter.chart.sealed import Summary, decode_summary
 from adapter.cohort import CaseState, Coded, CohortRules
+from adapter.envelope import utc_us
 from adapter.errors import ProblemCode
+from adapter.identity import NhsNumber
 from adapter.identity.patients import birth_of
 from adapter.settle.loading import known_of, record_id_of, source_of
 from adapter.settle.projection import Draft, History, Project, RowState, Source, history, spells_and_lists
@@ -105,7 +107,7 @@ class Settler:
 
     def settle(self, *, limit: int, now: datetime, debounce: timedelta = timedelta(0)) -> int:
         """Settle up to `limit` children whose last news is older than `debounce`; how many were."""
-        now_us = _us(now)
+        now_us = utc_us(now)
         quiet = {} if not debounce else _debounced(now_us, debounce)
         with self._database.read() as conn:
             marked = dirty.take(conn, limit=limit + len(self._failing), **quiet)
@@ -297,7 +299,7 @@ class Settler:
             return None
         ends = [end for visit in past.visits.values() if (end := (visit.encounter.get("period") or {}).get("end"))]
         if ends and len(ends) == len(past.visits):
-            return _us(max(_instant(str(end)) for end in ends)) + _in_us(self._windows.after_discharge)
+            return utc_us(max(_instant(str(end)) for end in ends)) + _in_us(self._windows.after_discharge)
         spoken = [said.item.clock_us for all_said in past.encounters.values() for said in all_said]
         # Without a visit nothing says when it began: from today.
         return (max(spoken, default=0) or now_us) + _in_us(self._windows.longest)
@@ -408,7 +410,7 @@ def _number_class(known: Iterable[Known]) -> str:
     numbers = [value[0] for each in known if (value := each.value(NATIONAL_NUMBER)) and value[0]]
     if not numbers:
         return "none"
-    return "test" if all(number.startswith("999") for number in numbers) else "real"
+    return "test" if all(NhsNumber(number).is_test for number in numbers) else "real"
 
 
 def _debounced(now_us: int, debounce: timedelta) -> dict[str, int]:
@@ -418,11 +420,7 @@ def _debounced(now_us: int, debounce: timedelta) -> dict[str, int]:
 
 def _instant(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.astimezone()
-
-
-def _us(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # a day, or less: the hour matters to no hold
 
 
 def _in_us(span: timedelta) -> int:

@@ -110,20 +110,7 @@ def lab_codes_csv(codes: Iterable[LabCode]) -> str:
     """The same as the text of a concept table of the trust, valid for every sender and time."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        (
-            "system",
-            "sender",
-            "code",
-            "display",
-            "analyte",
-            "unit",
-            "default_specimen",
-            "valid_from",
-            "valid_to",
-            "source",
-        )
-    )
+    table.writerow(CONCEPT_COLUMNS)
     for code in codes:
         table.writerow((code.system, "", code.code, code.words, code.analyte, code.unit, "", "", "", "simulated"))
     return text.getvalue()
