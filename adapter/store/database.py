@@ -1,5 +1,7 @@
 """Opens the database, SQLite or PostgreSQL, owns its transactions, and has its schema brought up to date."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +15,11 @@ from adapter.errors import ExitCode, SetupError
 from adapter.store import migrations
 from adapter.store.faults import StoreError, translated
 
-__all__ = ["BUSY_TIMEOUT_MS", "Connection", "Database", "open_database", "sqlite_url"]
+__all__ = ["BUSY_TIMEOUT_MS", "Connection", "Database", "open_database", "sqlite_url", "turn_to_wal"]
 
 BUSY_TIMEOUT_MS = 10_000
 
 _PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
     # NORMAL may lose acknowledged work at a power cut.
     "PRAGMA synchronous = FULL",
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -104,6 +105,24 @@ def _engine(text: str) -> Engine:
     )
 
 
+def turn_to_wal(connection: sqlite3.Connection) -> None:
+    """Ask for the write-ahead log until BUSY_TIMEOUT_MS have gone by.
+
+    When several processes open a new file at once, SQLite refuses all but one of them at once: this change upgrades a
+    read lock, and there the busy timeout does not wait (sqlite.org, sqlite3_busy_handler).
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
 def _sqlite_engine(url: URL) -> Engine:
     engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})
 
@@ -112,6 +131,7 @@ def _sqlite_engine(url: URL) -> Engine:
         # The driver must not begin or commit on its own: every BEGIN is ours, so that readers see one snapshot and
         # writers take the lock at once instead of failing in the middle (SQLAlchemy, SQLite dialect, transactions).
         connection.isolation_level = None
+        turn_to_wal(connection)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
 

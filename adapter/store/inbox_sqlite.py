@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from adapter.store import cursors
-from adapter.store.database import BUSY_TIMEOUT_MS
+from adapter.store.database import BUSY_TIMEOUT_MS, turn_to_wal
 from adapter.store.faults import translated
 from adapter.store.inbox_records import InboxFacts, InboxRow, QueuedMessage
 
@@ -30,7 +30,6 @@ _INSERTS = {
     for count in (1, 2, 4, 8, 16, 32, _MOST_ROWS)
 }
 _PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     # What leaves the queue is erased with its day key; FAST still overwrites what costs no further write.
@@ -48,6 +47,7 @@ class SqliteInbox:
         with translated():
             # A statement outside BEGIN … COMMIT commits by itself: every transaction below is written out.
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            turn_to_wal(self._connection)
             for pragma in _PRAGMAS:
                 self._connection.execute(pragma)
             self._connection.execute(_CREATE)

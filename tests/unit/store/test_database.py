@@ -57,11 +57,14 @@ def test_a_reader_changes_no_schema(url: str) -> None:
     open_database(url, migrate=False).close()
 
 
-def test_two_processes_may_open_a_new_store_at_once(url: str) -> None:
+@pytest.mark.parametrize("attempt", range(12))
+def test_two_processes_may_open_a_new_store_at_once(url: str, attempt: int) -> None:
     failures: list[BaseException] = []
+    together = threading.Barrier(4)
 
     def opening() -> None:
         try:
+            together.wait()
             open_database(url).close()
         except BaseException as error:  # noqa: BLE001  (shown by the assertion)
             failures.append(error)
