@@ -21,6 +21,15 @@ class ItemKind(StrEnum):
     """All diagnoses of one visit (v2: the DG1 list), or one FHIR Condition."""
     PROCEDURES = "procedures"
     OBSERVATION = "observation"
+    """One laboratory value."""
+    MEASUREMENT = "measurement"
+    """One measurement without a sample: growth, gestation, Apgar score."""
+    IMAGING = "imaging"
+    """One examination: an ImagingStudy, the DiagnosticReport of one, or its ServiceRequest."""
+    MEDICATION = "medication"
+    """One MedicationAdministration or MedicationRequest."""
+    NOTE = "note"
+    """One QuestionnaireResponse: a structured operation note."""
 
 
 class Form(StrEnum):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
+from adapter.csor.fields import Leaves
 from adapter.csor.payload import payload_names
-from adapter.csor.record import KINDS, Leaves, field_leaves
+from adapter.csor.record import KINDS, field_leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

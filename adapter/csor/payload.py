@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
-from adapter.csor.record import KINDS, Leaves, field_leaves
+from adapter.csor.fields import Leaves
+from adapter.csor.record import KINDS, field_leaves
 
 SCHEMA_VERSION = "1"
 SCHEMA_FILE = Path(__file__).parents[1] / "receiver" / "schema" / "csor-payload.schema.json"

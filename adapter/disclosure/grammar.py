@@ -25,6 +25,7 @@ TEXT_SHAPES: dict[str, re.Pattern[str]] = {
         "diagnosis.clinical_status": r"active|recurrence|relapse|inactive|remission|resolved",
         "operation.procedure_system": _SYSTEMS,
         "lab_result.unit_ucum": rf"{_UNIT}([./]{_UNIT}){{0,2}}",
+        "vital_sign.unit_ucum": rf"{_UNIT}([./]{_UNIT}){{0,2}}|1|%|/min",
         # FHIR data-absent-reason
         "lab_result.absent_reason": (
             r"unknown|asked-unknown|temp-unknown|not-asked|asked-declined|masked|not-applicable|unsupported|as-text"

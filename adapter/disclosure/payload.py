@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Literal, assert_never, get_args, get_origin
 
+from adapter.csor.fields import Leaves
 from adapter.csor.payload import payload_names
-from adapter.csor.record import KINDS, Leaves, field_leaves
+from adapter.csor.record import KINDS, field_leaves
 from adapter.disclosure.birth import Birth
 from adapter.disclosure.grammar import TEXT_SHAPES, is_code, is_number, is_numeric_text
 
@@ -22,7 +23,17 @@ _Writer = Callable[[Payload, Any, Fields, Birth], None]
 _SYSTEM_OF = {"diagnosis.code": "code_system", "operation.procedure_code": "procedure_system"}
 """A code alone means nothing (R4): the field that names its system."""
 
-_HIGHEST = {"infant.birth_order": 9}
+_HIGHEST = {
+    "infant.birth_order": 9,
+    "infant.gestation_days": 330,
+    "infant.apgar_1": 10,
+    "infant.apgar_5": 10,
+    "imaging_study.n_series": 999,
+    "imaging_study.n_instances": 9999,
+    "medication_course.administrations": 9999,
+    "operation_note.silo_days": 99,
+    "operation_note.catheter_days": 99,
+}
 """For every field of whole numbers that leaves as it is. A field that is not named here stays."""
 
 

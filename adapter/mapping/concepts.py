@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
-from adapter.csor.record import SpecimenType
+from adapter.csor.fields import SpecimenType
 from adapter.datafile import Positioned, read_csv
 from adapter.errors import ExitCode, Finding, ProblemCode, SetupError
 from adapter.mapping.codelists import CodeLists

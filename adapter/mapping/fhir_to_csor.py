@@ -7,7 +7,7 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from adapter.assertion import Resource
-from adapter.csor.record import Analyte
+from adapter.csor.fields import Analyte
 from adapter.datafile import load_model, positions_of
 from adapter.errors import ExitCode, Finding, Problem, SetupError
 from adapter.mapping.codelists import CodeLists, load_codelists

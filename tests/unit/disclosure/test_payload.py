@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapter.csor.fields import Leaves
 from adapter.csor.payload import row_models
-from adapter.csor.record import KINDS, Leaves, field_leaves
+from adapter.csor.record import KINDS, field_leaves
 from adapter.disclosure import disclose
 from adapter.disclosure.grammar import TEXT_SHAPES, is_code
 from tests.unit.disclosure.builders import born
