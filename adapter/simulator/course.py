@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Literal
 
+from adapter.simulator.births import Birth, Measurements
+from adapter.simulator.examinations import Examination
+from adapter.simulator.operative_records import OperativeRecord
 from adapter.simulator.people import Person
-from adapter.simulator.wards import Ward
+from adapter.simulator.prescriptions import Prescription
+from adapter.simulator.wards import RXX01, Site, Ward
+
+Channel = Literal["v2", "fhir", "both"]
+"""How the hospital tells of a patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +36,24 @@ class Diagnosis:
     """When it enters the visit's list."""
     struck_at: datetime | None = None
     """When a coder takes it off the list."""
+    snomed: str = ""
+    """The concept on the problem list, where the EPR has one; it stands beside the ICD-10 code."""
+    verification: Literal["confirmed", "provisional", "refuted"] = "confirmed"
+    """Only FHIR can say it; on v2 a diagnosis that is not confirmed is a working one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An OPCS-4 code in its dotted form."""
+    """An OPCS-4 code in its dotted form. Codes of one visit to theatre have the same `at`."""
 
     code: str
     words: str
     at: datetime
     """Knife to skin."""
     coded_at: datetime
+    ended_at: datetime | None = None
+    index_for: tuple[str, ...] = ()
+    """Conditions of the register whose first definitive operation it is (ruling R17)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +78,14 @@ class Visit:
     """Admitted by mistake: nothing of it happened."""
     is_registered_first: bool = False
     """Opened by registration (A04), not by admission (A01)."""
+    admission_method: str = "82"
+    """NHS Data Dictionary; 82 is a birth in this hospital, 81 a transfer, 11 to 13 elective, 28 an emergency."""
+    source: str = "79"
+    """Source of admission; 79 is a baby born in hospital, 51 and 52 another hospital, 19 home."""
+    discharge_method: str = "1"
+    """1 on advice, 4 died."""
+    destination: str = "19"
+    """Discharge destination; 19 home, 51 and 52 another hospital, 79 died."""
 
     @property
     def admitted_at(self) -> datetime:
@@ -97,9 +121,13 @@ class LabTest:
     analyte: str | None
     """What it measures, in the words of the register; None: not one the register asks for."""
     unit_ucum: str | None = None
-    factor: int = 1
+    factor: int | Decimal = 1
     """Value in `unit_ucum` = value in `unit` × factor."""
     reference: str = ""
+    loinc: str = ""
+    """For systems that send LOINC."""
+    system: str = ""
+    """The laboratory whose code it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +147,7 @@ class Order:
     panel: str
     panel_words: str
     specimen: str
-    """The register's word: venous, capillary, urine, cord."""
+    """The register's word: venous, capillary, arterial, serum, plasma, blood, urine, cord, csf, …"""
     collected_at: datetime
 
 
@@ -154,3 +182,14 @@ class Course:
     """Conditions of the register that the child truly has, with the proof that the register wants."""
     looks_like: str = ""
     """For a look-alike: what could be mistaken, and why it must not be."""
+    expected: tuple[tuple[str, str], ...] = ()
+    """Condition and state for everything that is not confirmed but leaves a trace: suspected, probable, refuted."""
+    channel: Channel = "v2"
+    site: Site = RXX01
+    """Where the patient is; it decides wards, dialect and laboratory."""
+    birth: Birth | None = None
+    measurements: tuple[Measurements, ...] = ()
+    examinations: tuple[Examination, ...] = ()
+    prescriptions: tuple[Prescription, ...] = ()
+    records: tuple[OperativeRecord, ...] = ()
+    """None of a child that is told by v2 alone: HL7 v2 has no message for them."""

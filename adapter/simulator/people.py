@@ -32,7 +32,7 @@ class Person:
     family: str
     given: str
     sex: str
-    """`F` or `M`, as in PID-8."""
+    """`F`, `M`, or `U` for unknown, as in PID-8."""
     born: datetime
     street: str
     postcode: str
@@ -47,6 +47,7 @@ class Person:
     """When the temporary number was merged into the hospital number."""
     birth_order: int | None = None
     """Of twins."""
+    died_at: datetime | None = None
 
     def number_at(self, moment: datetime) -> str:
         """The hospital number in use."""
