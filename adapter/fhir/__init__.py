@@ -3,10 +3,14 @@
 from adapter.fhir.bundle import Part, split
 from adapter.fhir.path import Path, PathStep, parse_path
 from adapter.fhir.resource import decode, encode
+from adapter.fhir.sorting import NOTHING_KNOWN, Known, LeftOut
 from adapter.fhir.statements import Reading, read, statements
 from adapter.fhir.validate import validate
 
 __all__ = [
+    "NOTHING_KNOWN",
+    "Known",
+    "LeftOut",
     "Part",
     "Path",
     "PathStep",

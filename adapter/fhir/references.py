@@ -46,11 +46,11 @@ class Index:
     def _names(self, part: Part) -> Iterable[str]:
         kind, identity = part.resource["resourceType"], part.resource.get("id")
         if part.full_url:
-            yield self._normal(part.full_url)
+            yield self.normal(part.full_url)
         if isinstance(identity, str) and identity:
             yield f"{kind}/{identity}"
 
-    def _normal(self, reference: str) -> str:
+    def normal(self, reference: str) -> str:
         """Without version, and relative where it lies below the base."""
         return reference.partition("/_history/")[0].removeprefix(self._base)
 
@@ -59,7 +59,7 @@ class Index:
         kind, identity = part.resource["resourceType"], part.resource.get("id")
         if isinstance(identity, str) and identity:
             return f"{kind}/{identity}"
-        return self._normal(part.full_url) if part.full_url else f"{kind}?sha256={sha256(part.raw).hexdigest()}"
+        return self.normal(part.full_url) if part.full_url else f"{kind}?sha256={sha256(part.raw).hexdigest()}"
 
     def patient_key(self, reference: Resource, resource: Resource) -> str | None:
         """The key of the patient a reference means; None if it means no patient or cannot be told."""
@@ -70,7 +70,7 @@ class Index:
         found = self.find(target)
         if found is not None:
             return self.key_of_part(found) if found.resource["resourceType"] == "Patient" else None
-        target = self._normal(target)
+        target = self.normal(target)
         if target.startswith("urn:"):
             return target if reference.get("type", "Patient") == "Patient" else None
         return target if target.rpartition("/")[0].rpartition("/")[2] == "Patient" else None
@@ -82,7 +82,7 @@ class Index:
 
     def find(self, reference: str) -> Part | None:
         """What of this body a reference means."""
-        normal = self._normal(reference)
+        normal = self.normal(reference)
         part = self._by_name.get(normal)
         if part is None and "://" in normal:
             # A Bundle may name by absolute reference what it carries without fullUrl; type and id must then be enough.

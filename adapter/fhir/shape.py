@@ -173,7 +173,85 @@ class _Specimen(_Resource):
 
 class _ServiceRequest(_Resource):
     subject: _Reference | None = None
+    status: Text = None
+    intent: Text = None
     code: _Concept | None = None
+    category: list[_Concept] | None = None
+    basedOn: list[_Reference] | None = None
+    authoredOn: Text = None
+    occurrenceDateTime: Text = None
+
+
+class _DiagnosticReport(_Resource):
+    subject: _Reference | None = None
+    status: Text = None
+    code: _Concept | None = None
+    category: list[_Concept] | None = None
+    basedOn: list[_Reference] | None = None
+    result: list[_Reference] | None = None
+    imagingStudy: list[_Reference] | None = None
+    effectiveDateTime: Text = None
+    effectivePeriod: _Period | None = None
+    issued: Text = None
+    conclusion: Text = None
+    conclusionCode: list[_Concept] | None = None
+    presentedForm: Objects = None
+
+
+class _Series(msgspec.Struct):
+    modality: _Coding | None = None
+
+
+class _ImagingStudy(_Resource):
+    subject: _Reference | None = None
+    status: Text = None
+    modality: list[_Coding] | None = None
+    basedOn: list[_Reference] | None = None
+    procedureCode: list[_Concept] | None = None
+    description: Text = None
+    started: Text = None
+    numberOfSeries: int | None = None
+    numberOfInstances: int | None = None
+    series: list[_Series] | None = None
+
+
+class _Medication(_Resource):
+    code: _Concept | None = None
+
+
+class _MedicationAdministration(_Resource):
+    subject: _Reference | None = None
+    status: Text = None
+    medicationCodeableConcept: _Concept | None = None
+    medicationReference: _Reference | None = None
+    effectiveDateTime: Text = None
+    effectivePeriod: _Period | None = None
+    dosage: dict[str, Any] | None = None
+
+
+class _MedicationRequest(_Resource):
+    subject: _Reference | None = None
+    status: Text = None
+    intent: Text = None
+    doNotPerform: bool | None = None
+    medicationCodeableConcept: _Concept | None = None
+    medicationReference: _Reference | None = None
+    authoredOn: Text = None
+    dosageInstruction: Objects = None
+    dispenseRequest: dict[str, Any] | None = None
+
+
+class _QuestionnaireResponse(_Resource):
+    subject: _Reference | None = None
+    questionnaire: Text = None
+    status: Text = None
+    authored: Text = None
+    item: Objects = None
+
+
+class _Location(_Resource):
+    name: Text = None
+    partOf: _Reference | None = None
 
 
 _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
@@ -187,6 +265,13 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
         _Observation,
         _Specimen,
         _ServiceRequest,
+        _DiagnosticReport,
+        _ImagingStudy,
+        _Medication,
+        _MedicationAdministration,
+        _MedicationRequest,
+        _QuestionnaireResponse,
+        _Location,
     )
 }
 

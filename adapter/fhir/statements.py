@@ -3,26 +3,22 @@
 Which patient a resource belongs to is read from its reference only; who that patient is, is for `identity` to say.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.fhir.bundle import Part, Rejected, cut
 from adapter.fhir.clock import clock_us, rank
+from adapter.fhir.orders import imaging_key, listing, observation_key
 from adapter.fhir.references import Index, contained, patient_reference
 from adapter.fhir.separate import separate
 from adapter.fhir.shape import fault
+from adapter.fhir.sorting import CONTEXT_TYPES, ITEM_TYPES, NOTHING_KNOWN, Known, LeftOut, sort
 from adapter.statement import Statement
 
-_ITEM_KINDS: Mapping[str, ItemKind] = {
-    "Encounter": ItemKind.ENCOUNTER,
-    "Condition": ItemKind.CONDITIONS,
-    "Procedure": ItemKind.PROCEDURES,
-    "Observation": ItemKind.OBSERVATION,
-}
-_CONTEXT_TYPES = frozenset({"Specimen", "ServiceRequest"})
-_USED = frozenset({*_ITEM_KINDS, *_CONTEXT_TYPES, "Patient", "RelatedPerson"})
+_USED = frozenset({*ITEM_TYPES, *CONTEXT_TYPES, "Patient", "RelatedPerson"})
 
 
 class Reading(NamedTuple):
@@ -32,50 +28,99 @@ class Reading(NamedTuple):
     problems: list[Problem]
     bodies: list[bytes]
     """The body taken apart, one for each patient and one for what could not be used; empty for one patient's alone."""
+    left_out: Mapping[LeftOut, int] = {}
+    """How many resources are no item, by the rule that says so."""
 
 
-def statements(body: bytes, *, base: str = "") -> tuple[list[Statement], list[Problem]]:
+class _Body(NamedTuple):
+    """What the resources of a body need to know of each other."""
+
+    names: Index
+    reports: Mapping[int, Part]
+    """The report that lists an Observation."""
+    known: Known
+
+
+def statements(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> tuple[list[Statement], list[Problem]]:
     """What a body says, one statement per patient in order of first mention, and what of it could not be used.
 
     `base` is the address of the server it came from: absolute references below it are the same as relative ones.
-    Raises Unparsable where the body is no JSON. Resource types that no row needs are passed over.
+    `known` tells examinations and measurements by their codes where no category does. Raises Unparsable where the body
+    is no JSON. Resource types that no row needs are passed over.
     """
-    found = read(body, base=base)
+    found = read(body, base=base, known=known)
     return found.statements, found.problems
 
 
-def read(body: bytes, *, base: str = "") -> Reading:
+def read(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> Reading:
     """As `statements`, and how the body is kept where it is not all one patient's."""
     found = cut(body)
-    problems = found.problems
     used = [part for part in found.parts if part.resource["resourceType"] in _USED]
     unused = [part for part in found.parts if part.resource["resourceType"] not in _USED]
-    mapped = [part for part in used if _is_sound(part, problems)]
+    mapped = [part for part in used if _is_sound(part, found.problems)]
     sound = set(map(id, mapped))
     rejected = [*found.rejected, *(_rejected(part) for part in used if id(part) not in sound)]
     index = Index(mapped, base=base)
-    gathered: dict[str, Statement] = {}
-    owned: dict[str, list[Part]] = {}
-    shared: list[Part] = []
-    for part in mapped:
-        known = len(problems)
-        key = _subject_key(part, index, problems)
-        if key is not None:
-            _add(part, gathered.setdefault(key, Statement(patient=None, patient_key=key)), index)
-            owned.setdefault(key, []).append(part)
-        elif len(problems) > known:
-            rejected.append(_rejected(part))
-        else:
-            shared.append(part)
-    for statement in gathered.values():
-        statement.clock_us = max((item.clock_us for item in statement.items), default=0)
+    gathering = _Gathering(_Body(index, listing(mapped, index), known), found.problems)
+    rejected += [_rejected(part) for part in mapped if not gathering.take(part)]
     for part in unused:
-        key = index.patient_key(patient_reference(part.resource), part.resource)
-        (shared if key is None else owned.setdefault(key, [])).append(part)
+        gathering.keep(part)
     bodies: list[bytes] = []
-    if mapped and len(owned) + bool(rejected) > 1:
-        bodies = separate(owned, shared, rejected, index=Index([*mapped, *unused], base=base))
-    return Reading(list(gathered.values()), problems, bodies)
+    if mapped and len(gathering.owned) + bool(rejected) > 1:
+        everything = Index([*mapped, *unused], base=base)
+        bodies = separate(gathering.owned, gathering.shared, rejected, index=everything)
+    return Reading(gathering.finished(), found.problems, bodies, gathering.left_out)
+
+
+class _Gathering:
+    """The resources of a body, put to the patients they belong to."""
+
+    def __init__(self, body: _Body, problems: list[Problem]) -> None:
+        self._body = body
+        self._problems = problems
+        self._statements: dict[str, Statement] = {}
+        self.owned: dict[str, list[Part]] = {}
+        self.shared: list[Part] = []
+        self.left_out: Counter[LeftOut] = Counter()
+
+    def take(self, part: Part) -> bool:
+        """Whether the resource belongs to a patient or may do without; else the problem says why not."""
+        index = self._body.names
+        kind = part.resource["resourceType"]
+        if kind == "Patient":
+            key: str | None = index.key_of_part(part)
+        else:
+            reference = patient_reference(part.resource)
+            key = index.patient_key(reference, part.resource)
+            if key is None and kind not in CONTEXT_TYPES:
+                text = (
+                    "no reference to a patient" if not reference else "the subject is not a patient, or cannot be told"
+                )
+                self._problems.append(Problem(code=ProblemCode.UNRESOLVED_REFERENCE, text=text, at=part.at))
+                return False
+        if key is None:
+            self.shared.append(part)
+            return True
+        self.owned.setdefault(key, []).append(part)
+        sorted_as = sort(part.resource, self._body.known)
+        if sorted_as is LeftOut.LABORATORY_REPORT or sorted_as is LeftOut.OTHER_OBSERVATION:
+            self.left_out[sorted_as] += 1
+            return True
+        statement = self._statements.setdefault(key, Statement(patient=None, patient_key=key))
+        _add(part, statement, sorted_as, self._body)
+        return True
+
+    def keep(self, part: Part) -> None:
+        """What no row needs stays beside what is its patient's."""
+        rule = sort(part.resource, self._body.known)
+        self.left_out[rule if isinstance(rule, LeftOut) else LeftOut.NOT_NEEDED] += 1
+        key = self._body.names.patient_key(patient_reference(part.resource), part.resource)
+        (self.shared if key is None else self.owned.setdefault(key, [])).append(part)
+
+    def finished(self) -> list[Statement]:
+        for statement in self._statements.values():
+            statement.clock_us = max((item.clock_us for item in statement.items), default=0)
+        return list(self._statements.values())
 
 
 def _rejected(part: Part) -> Rejected:
@@ -119,20 +164,7 @@ def _modifiers(value: object, at: str) -> Iterator[str]:
             yield from _modifiers(child, f"{at}/{position}")
 
 
-def _subject_key(part: Part, index: Index, problems: list[Problem]) -> str | None:
-    """Under which key the patient of a resource is gathered; None, with a problem, where there is none."""
-    kind = part.resource["resourceType"]
-    if kind == "Patient":
-        return index.key_of_part(part)
-    reference = patient_reference(part.resource)
-    key = index.patient_key(reference, part.resource)
-    if key is None and kind not in _CONTEXT_TYPES:
-        text = "no reference to a patient" if not reference else "the subject is not a patient, or cannot be told"
-        problems.append(Problem(code=ProblemCode.UNRESOLVED_REFERENCE, text=text, at=part.at))
-    return key
-
-
-def _add(part: Part, statement: Statement, index: Index) -> None:
+def _add(part: Part, statement: Statement, sorted_as: ItemKind | LeftOut, body: _Body) -> None:
     resource = part.resource
     kind = resource["resourceType"]
     if not statement.kind:
@@ -141,22 +173,24 @@ def _add(part: Part, statement: Statement, index: Index) -> None:
         statement.kind = "Bundle"
     if kind == "Patient":
         statement.patient = resource
-        statement.items.append(_item(ItemKind.PATIENT, part, index))
-    elif kind == "RelatedPerson":
+        statement.items.append(_item(ItemKind.PATIENT, part, body))
+        return
+    if kind == "RelatedPerson":
         statement.related.append(resource)
-    elif kind in _CONTEXT_TYPES:
-        statement.context[index.key_of_part(part)] = resource
-    else:
-        statement.items.append(_item(_ITEM_KINDS[kind], part, index))
-        statement.context.update(index.context(_references(resource)))
+        return
+    if kind in CONTEXT_TYPES:
+        statement.context[body.names.key_of_part(part)] = resource
+    if isinstance(sorted_as, ItemKind):
+        statement.items.append(_item(sorted_as, part, body))
+        statement.context.update(_context(resource, body.names))
         if statement.patient is None:
             statement.patient = contained(patient_reference(resource), resource)
 
 
-def _item(kind: ItemKind, part: Part, index: Index) -> Item:
+def _item(kind: ItemKind, part: Part, body: _Body) -> Item:
     return Item(
         kind=kind,
-        key=index.key_of_part(part),
+        key=_key(kind, part, body),
         clock_us=clock_us(part.resource, otherwise=part.timestamp),
         rank=rank(part.resource),
         event="",
@@ -165,10 +199,37 @@ def _item(kind: ItemKind, part: Part, index: Index) -> Item:
     )
 
 
-def _references(resource: Resource) -> Iterable[str]:
+def _key(kind: ItemKind, part: Part, body: _Body) -> str:
+    if kind is ItemKind.IMAGING:
+        return imaging_key(part, body.names)
+    if kind is ItemKind.OBSERVATION or kind is ItemKind.MEASUREMENT:
+        return observation_key(part, body.names, report=body.reports.get(id(part)))
+    return body.names.key_of_part(part)
+
+
+def _context(resource: Resource, index: Index) -> dict[str, Resource]:
+    """What rows follow from an item: its specimen, order, drug and place, and the places that one is part of."""
+    found: dict[str, Resource] = {}
+    holders = [resource]
+    for holder in holders:  # grows while it is walked: a bed is part of a bay, a bay of a ward
+        fresh = {name: meant for name, meant in index.context(_references(holder)).items() if name not in found}
+        found.update(fresh)
+        holders += [meant for meant in fresh.values() if meant["resourceType"] == "Location"]
+    return found
+
+
+_FOLLOWED = ("specimen", "medicationReference", "basedOn")
+
+
+def _references(resource: Resource) -> Iterator[str]:
     """References of an item to what its rows are made with."""
-    based_on = resource.get("basedOn")
-    for holder in [resource.get("specimen"), *(based_on if isinstance(based_on, list) else [])]:
-        reference = holder.get("reference") if isinstance(holder, dict) else None
+    kind = resource["resourceType"]
+    places = resource.get("location") if kind == "Encounter" else None
+    given = [place.get("location") for place in places if isinstance(place, dict)] if isinstance(places, list) else []
+    for element in ("partOf",) if kind == "Location" else _FOLLOWED:
+        holder = resource.get(element)
+        given += holder if isinstance(holder, list) else [holder]
+    for each in given:
+        reference = each.get("reference") if isinstance(each, dict) else None
         if isinstance(reference, str):
             yield reference

@@ -1,0 +1,100 @@
+"""The numbers under which an order, an examination or a result is known, and the natural keys made of them.
+
+The keys are those of version 2 (`mappings/v2-to-fhir/OBX.yaml`), so that both languages of one thing make one row.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from adapter.assertion import Resource
+from adapter.fhir.bundle import Part
+from adapter.fhir.references import Index
+
+# HL7 table 0203: filler, placer and accession number.
+_FILLER, _PLACER, _ACCESSION = "FILL", "PLAC", "ACSN"
+_INTERNATIONAL = ("http://loinc.org", "http://snomed.info/sct")
+
+
+def listing(parts: Iterable[Part], index: Index) -> Mapping[int, Part]:
+    """The DiagnosticReport that lists an Observation, by the identity of the Observation's part."""
+    listed: dict[int, Part] = {}
+    for part in parts:
+        if part.resource["resourceType"] == "DiagnosticReport":
+            for reference in _list(part.resource, "result"):
+                found = index.find(_text(reference, "reference"))
+                if found is not None:
+                    listed.setdefault(id(found), part)
+    return listed
+
+
+def observation_key(part: Part, index: Index, *, report: Part | None) -> str:
+    """`obs|order|battery|test||` where an order number is known, else the id."""
+    holders = [part.resource] if report is None else [part.resource, report.resource]
+    orders = [each for holder in holders for each in _ordered(holder, index)]
+    numbers = [*orders, *holders[1:]]
+    order = _number(numbers, _FILLER) or _number(numbers, _PLACER)
+    if not order:
+        return index.key_of_part(part)
+    battery = next((code for each in (*holders[1:], *orders) if (code := _local_code(each))), "")
+    return "obs" + "".join(f"|{_plain(each)}" for each in (order, battery, _local_code(part.resource), "", ""))
+
+
+def imaging_key(part: Part, index: Index) -> str:
+    """`imaging|accession`; without one that of the study a report is of, else the id."""
+    accession = _number([part.resource, *_ordered(part.resource, index)], _ACCESSION)
+    if accession:
+        return f"imaging|{_plain(accession)}"
+    is_report = part.resource["resourceType"] == "DiagnosticReport"
+    for reference in _list(part.resource, "imagingStudy") if is_report else ():
+        target = _text(reference, "reference")
+        study = index.find(target)
+        if study is not None and study.resource["resourceType"] == "ImagingStudy":
+            return imaging_key(study, index)
+        if target and not target.startswith("#"):
+            return index.normal(target)
+    return index.key_of_part(part)
+
+
+def _ordered(resource: Resource, index: Index) -> Iterator[Resource]:
+    """What a resource is based on, as far as it is known: a request of the body, or its identifier alone."""
+    for reference in _list(resource, "basedOn"):
+        identifier = reference.get("identifier")
+        if isinstance(identifier, dict):
+            yield {"identifier": [identifier]}
+        found = index.find(_text(reference, "reference"))
+        if found is not None and found.resource["resourceType"] == "ServiceRequest":
+            yield found.resource
+
+
+def _number(holders: Sequence[Resource], kind: str) -> str:
+    for holder in holders:
+        for identifier in _list(holder, "identifier"):
+            codings = _list(identifier.get("type") or {}, "coding")
+            value = _text(identifier, "value").strip()
+            if value and any(coding.get("code") == kind for coding in codings):
+                return value
+    return ""
+
+
+def _local_code(resource: Resource) -> str:
+    """The code as the laboratory writes it in OBR-4.1 and OBX-3.1: its own before an international one."""
+    concept = resource.get("code")
+    codings = _list(concept, "coding") if isinstance(concept, dict) else []
+    coded = [coding for coding in codings if _text(coding, "code")]
+    own = (coding for coding in coded if coding.get("system") not in _INTERNATIONAL)
+    chosen = next(own, coded[0] if coded else {})
+    return _text(chosen, "code").strip()
+
+
+def _plain(text: str) -> str:
+    """As version 2 keys write it: keys cannot be mixed up."""
+    return text.replace("|", "\\F\\")
+
+
+def _list(resource: Resource, element: str) -> list[Resource]:
+    found = resource.get(element)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _text(resource: Resource, element: str) -> str:
+    found = resource.get(element)
+    return found if isinstance(found, str) else ""
