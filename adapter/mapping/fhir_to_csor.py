@@ -7,7 +7,7 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from adapter.assertion import Resource
-from adapter.csor.fields import Analyte
+from adapter.csor.fields import Analyte, Measure
 from adapter.datafile import load_model, positions_of
 from adapter.errors import ExitCode, Finding, Problem, SetupError
 from adapter.mapping.codelists import CodeLists, load_codelists
@@ -89,7 +89,8 @@ def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Seque
     `timezone` is that of times sent without an offset; `own_concepts` are the tables of the trust's laboratories.
     """
     codelists = load_codelists(folder / "codelists")
-    units = load_units(folder / "units", analytes=set(get_args(Analyte)) - {UNMAPPED})
+    analytes = [name for name in get_args(Analyte) if name != UNMAPPED]
+    units = load_units(folder / "units", analytes=analytes, measures=get_args(Measure))
     concepts = load_concepts(folder / "concepts", codelists=codelists, units=units, own=own_concepts)
     laboratory = Laboratory(concepts=concepts, units=units, codelists=codelists)
     kinds: dict[str, KindMap] = {}

@@ -1,71 +1,35 @@
-"""Units of laboratory values: which unit a string means for an analyte, and how to come to the canonical one.
+"""Units of values: which unit a string means for an analyte or a measure, and how to come to the canonical one.
 
 The unit string that was sent decides, never the code of the test (ruling R11). An unknown unit is not guessed: the
 value stays as it was sent.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from adapter.datafile import positions_of
+from adapter.mapping.unit_tables import UnitFiles, UnitTable, read_unit_files
 
-from adapter.datafile import Positioned, hyphenated, load_model, positions_of, read_csv
-from adapter.errors import ExitCode, Finding, SetupError
+_SMALL = str.maketrans(
+    "\u00b5\u03bc\u00d7\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "uux0123456789"
+)
+"""Both micro signs, the sign of multiplication, and raised digits."""
+_WEEKS_AND_DAYS = re.compile(
+    r"(\d\d)\s*(?:\+|w(?:ee)?ks?|w)\s*([0-6])\s*(?:d|days?|w(?:ee)?ks?)?\s*(?:/\s*40)?\Z", re.IGNORECASE
+)
+_THREE = Decimal("0.001")
 
-Text = Annotated[str, StringConstraints(min_length=1)]
 
+class Band(NamedTuple):
+    """A plausible range from a day of life on."""
 
-class _Rule(Positioned):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=hyphenated, populate_by_name=True)
-
-
-class Plausible(_Rule):
-    """Wide on purpose: a value outside is kept and flagged."""
-
+    from_day: int
     low: Decimal
     high: Decimal
-
-
-class AcceptedUnit(_Rule):
-    """A unit this analyte may come in: canonical value = value × factor, or by a named formula."""
-
-    unit: Text
-    factor: Annotated[Decimal, Field(gt=0)] | None = None
-    formula: Literal["ph-from-hydrogen-ion"] | None = None
-    """pH = 9 − log10(H⁺ in nmol/L). Used only where a table says so: H⁺ is not pH."""
-    also: tuple[str, ...] = ()
-    """Spellings for this analyte alone; the empty one means that no unit was sent."""
-    because: str = ""
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "AcceptedUnit":
-        if (self.factor is None) == (self.formula is None):
-            raise ValueError("an accepted unit has a factor or a formula")
-        return self
-
-
-class UnitTable(_Rule):
-    """One file: the units, the plausible range and the specimens of one analyte."""
-
-    kind: Literal["unit-table"]
-    analyte: Text
-    means: Text
-    canonical: Text
-    """UCUM."""
-    plausible: Plausible
-    specimens: tuple[Text, ...]
-    """Ruling R10: from any other specimen it is not this analyte."""
-    accept: tuple[AcceptedUnit, ...]
-
-
-class Spelling(Positioned):
-    """One line of spellings.csv: how a unit is also written."""
-
-    written: Text
-    unit: Text
-    note: str = ""
 
 
 class Conversion(NamedTuple):
@@ -79,59 +43,130 @@ class Conversion(NamedTuple):
     high: Decimal
     place: str
     """Where the canonical unit is stated: `crp.yaml:4`, for lineage."""
+    bands: tuple[Band, ...]
+    """By age, oldest first; `low` and `high` are the widest range."""
 
     def apply(self, value: Decimal) -> Decimal | None:
-        """The canonical value; None where the formula has none (no H⁺ at all)."""
+        """The canonical value; None where the number does not say which value it is."""
         if self.factor is not None:
             return value if self.factor == 1 else value * self.factor
-        return (9 - value.log10()).quantize(Decimal("0.001")) if value > 0 else None
+        assert self.formula is not None  # noqa: S101 - a unit has the one or the other
+        return _FORMULAS[self.formula](value)
+
+    def range_at(self, *, birth: str | None, moment: str | None) -> tuple[Decimal, Decimal]:
+        """What is plausible at the age at that moment; the widest range where the age is not known."""
+        if self.bands and birth is not None and moment is not None:
+            age = age_in_days(birth, moment)
+            for band in self.bands:
+                if age is not None and band.from_day <= age:
+                    return band.low, band.high
+        return self.low, self.high
 
 
 class ConflictingUnits(ValueError):
     """Unit text and unit code of one value mean two different units."""
 
 
+def age_in_days(birth: str, moment: str) -> int | None:
+    """Whole days of life by the calendar; None where a time is not known to the day."""
+    try:
+        return date.fromisoformat(moment[:10]).toordinal() - date.fromisoformat(birth[:10]).toordinal()
+    except ValueError:
+        return None
+
+
+def weeks_and_days(text: str) -> Decimal | None:
+    """`30+4`, `30 + 4 weeks`, `30w4d`, `30+4/40` as days; None for any other text, `30.4` among them."""
+    match = _WEEKS_AND_DAYS.match(text.strip())
+    return Decimal(int(match[1]) * 7 + int(match[2])) if match is not None else None
+
+
+def _ph(hydrogen_ion: Decimal) -> Decimal | None:
+    """pH = 9 − log10(H⁺ in nmol/L). Used only where a table says so: H⁺ is not pH."""
+    return (9 - hydrogen_ion.log10()).quantize(_THREE) if hydrogen_ion > 0 else None
+
+
+def _celsius(fahrenheit: Decimal) -> Decimal:
+    return ((fahrenheit - 32) * 5 / 9).quantize(_THREE)
+
+
+def _whole_weeks(weeks: Decimal) -> Decimal | None:
+    """`30.4` weeks may be 30 weeks and 4 days (ruling R11): no value."""
+    return weeks.to_integral_value() * 7 if weeks == weeks.to_integral_value() else None
+
+
+def _weeks_or_days(number: Decimal) -> Decimal | None:
+    """The two ranges of a gestation lie far apart."""
+    if 147 <= number <= 315:
+        return number
+    return _whole_weeks(number) if 21 <= number <= 45 else None
+
+
+def _percent_or_fraction(number: Decimal) -> Decimal | None:
+    """The two ranges of inspired oxygen lie far apart."""
+    if 21 <= number <= 100:
+        return number
+    return number * 100 if Decimal("0.21") <= number <= 1 else None
+
+
+_FORMULAS: Mapping[str, Callable[[Decimal], Decimal | None]] = {
+    "ph-from-hydrogen-ion": _ph,
+    "celsius-from-fahrenheit": _celsius,
+    "whole-weeks": _whole_weeks,
+    "weeks-or-days": _weeks_or_days,
+    "percent-or-fraction": _percent_or_fraction,
+}
+
+
 def tidy_unit(text: str) -> str:
-    """Without spaces, and with `u` for both micro signs (U+00B5 and U+03BC)."""
-    return "".join(text.split()).replace("\u00b5", "u").replace("\u03bc", "u")
+    """Without spaces, with `u` for both micro signs, and with plain digits."""
+    return "".join(text.split()).translate(_SMALL)
 
 
 class Units:
-    """The unit tables of all analytes."""
+    """The unit tables of all analytes and measures."""
 
-    def __init__(self, tables: Iterable[UnitTable], spellings: Iterable[Spelling]) -> None:
-        self._tables = {table.analyte: table for table in tables}
+    def __init__(self, files: UnitFiles) -> None:
+        self._tables = {table.name: table for table in files.tables}
         written: dict[str, list[str]] = {}
-        for spelling in spellings:
+        for spelling in files.spellings:
             written.setdefault(spelling.unit, []).append(spelling.written)
         self._exact: dict[str, dict[str, Conversion]] = {}
         self._any_case: dict[str, dict[str, Conversion]] = {}
-        for table in self._tables.values():
-            exact = self._exact[table.analyte] = dict(_spelt(table, written))
-            folded = self._any_case[table.analyte] = {}
-            for text, conversion in exact.items():
-                folded.setdefault(text.casefold(), conversion)
+        for table in files.tables:
+            exact = self._exact[table.name] = {}
+            folded = self._any_case[table.name] = {}
+            for text, is_exact, conversion in _spelt(table, written):
+                exact.setdefault(text, conversion)
+                if not is_exact:
+                    folded.setdefault(text.casefold(), conversion)
+        self.analytes = tuple(table.analyte for table in files.tables if table.analyte)
+        self.measures = tuple(table.measure for table in files.tables if table.measure)
 
-    @property
-    def analytes(self) -> tuple[str, ...]:
-        return tuple(self._tables)
+    def table(self, name: str) -> UnitTable:
+        return self._tables[name]
 
-    def table(self, analyte: str) -> UnitTable:
-        return self._tables[analyte]
+    def spellings(self, name: str) -> dict[str, str]:
+        """Every way this analyte's or measure's units are accepted, tidied, with the unit that each one means."""
+        return {text: conversion.unit for text, conversion in self._exact[name].items()}
 
-    def conversion(self, analyte: str, *sent: str | None) -> Conversion | None:
+    def conversion(self, name: str, *sent: str | None) -> Conversion | None:
         """What the unit strings of a value mean (its text and its code); None if no table knows them.
 
         Raises ConflictingUnits where two of them mean different units.
         """
         given = [tidy_unit(text) for text in sent if text] or [""]
-        found = {each for text in given if (each := self._one(analyte, text)) is not None}
+        found = {each for text in given if (each := self._one(name, text)) is not None}
         if len({each.unit for each in found}) > 1:
-            raise ConflictingUnits(analyte)
+            raise ConflictingUnits(name)
         return next(iter(found), None)
 
-    def _one(self, analyte: str, text: str) -> Conversion | None:
-        return self._exact[analyte].get(text) or self._any_case[analyte].get(text.casefold())
+    def canonical(self, name: str) -> Conversion:
+        """Of a value that is in the canonical unit already."""
+        return self._exact[name][tidy_unit(self._tables[name].canonical)]
+
+    def _one(self, name: str, text: str) -> Conversion | None:
+        return self._exact[name].get(text) or self._any_case[name].get(text.casefold())
 
 
 def _canonical_place(table: UnitTable) -> str:
@@ -139,7 +174,9 @@ def _canonical_place(table: UnitTable) -> str:
     return f"{Path(table._file).name}:{place.line if place is not None else table._line}"
 
 
-def _spelt(table: UnitTable, written: Mapping[str, list[str]]) -> Iterator[tuple[str, Conversion]]:
+def _spelt(table: UnitTable, written: Mapping[str, list[str]]) -> Iterator[tuple[str, bool, Conversion]]:
+    """Every spelling, and whether its case matters: `G/L` counts platelets, `g/l` weighs something."""
+    bands = tuple(Band(band.from_day, band.low, band.high) for band in reversed(table.by_age))
     for accepted in table.accept:
         conversion = Conversion(
             unit=accepted.unit,
@@ -149,44 +186,16 @@ def _spelt(table: UnitTable, written: Mapping[str, list[str]]) -> Iterator[tuple
             low=table.plausible.low,
             high=table.plausible.high,
             place=_canonical_place(table),
+            bands=bands,
         )
-        for text in (accepted.unit, *accepted.also, *written.get(accepted.unit, ())):
-            yield tidy_unit(text), conversion
+        for text in (accepted.unit, *written.get(accepted.unit, ())):
+            yield tidy_unit(text), False, conversion
+        for text in accepted.also:
+            yield tidy_unit(text), True, conversion
 
 
-def load_units(folder: Path, *, analytes: Iterable[str] | None = None) -> Units:
+def load_units(
+    folder: Path, *, analytes: Collection[str] | None = None, measures: Collection[str] | None = None
+) -> Units:
     """Reads every table of the folder and spellings.csv; SetupError with all faults."""
-    tables: list[UnitTable] = []
-    spellings: list[Spelling] = []
-    findings: list[Finding] = []
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            tables.append(load_model(path, UnitTable, exit_code=ExitCode.MAPPING))
-        except SetupError as error:
-            findings += error.findings
-    try:
-        spellings = read_csv(folder / "spellings.csv", Spelling)
-    except SetupError as error:
-        findings += error.findings or [Finding(file=str(folder), line=0, column=0, text=str(error))]
-    findings += _faults(tables, set(analytes) if analytes is not None else None)
-    if findings:
-        raise SetupError("the unit tables cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
-    return Units(tables, spellings)
-
-
-def _faults(tables: Iterable[UnitTable], analytes: set[str] | None) -> Iterator[Finding]:
-    seen: dict[str, UnitTable] = {}
-    for table in tables:
-        if analytes is not None and table.analyte not in analytes:
-            yield _finding(table, f'"{table.analyte}" is not an analyte of the record')
-        if table.analyte in seen:
-            yield _finding(table, f'"{table.analyte}" has a table already: {seen[table.analyte]._file}')
-        seen[table.analyte] = table
-        if not any(accepted.unit == table.canonical and accepted.factor == 1 for accepted in table.accept):
-            yield _finding(table, f"the canonical unit {table.canonical} is not accepted with factor 1")
-        if table.plausible.low >= table.plausible.high:
-            yield _finding(table.plausible, "the plausible range is empty")
-
-
-def _finding(rule: Positioned, text: str) -> Finding:
-    return Finding(file=rule._file, line=rule._line, column=rule._column, text=text)
+    return Units(read_unit_files(folder, analytes=analytes, measures=measures))
