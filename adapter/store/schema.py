@@ -222,6 +222,40 @@ FOLDER_FILE = Table(
     Column("blind", LargeBinary, primary_key=True),
 )
 
+POLLED_SOURCE = Table(
+    "polled_source",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("day", Text, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("not_before_us", BigInteger),
+    Column("trouble", Text, nullable=False),
+)
+
+POLLED_SEARCH = Table(
+    "polled_search",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("search", Text, nullable=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("cursor_us", BigInteger),
+    Column("finished_us", BigInteger),
+    Column("trouble", Text, nullable=False),
+    Column("key_id", LargeBinary),
+    Column("sealed", LargeBinary),
+    UniqueConstraint("source", "search"),
+)
+
+POLLED_RESOURCE = Table(
+    "polled_resource",
+    METADATA,
+    Column("search_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("blind", LargeBinary, primary_key=True),
+    Column("updated_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 AUDIT = Table(
     "audit",
     METADATA,
