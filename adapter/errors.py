@@ -4,6 +4,11 @@
     ├── SetupError          refuse to start; carries Findings with file and line   (exit code 10–19)
     ├── MessageError        this message will never pass: park it, go on           (the sender got AA: it is on disk)
     │   ├── Unparsable      └── IdentityConflict (inside one message)
+    ├── SourceError         a server that is polled did not give what it was asked for
+    │   ├── NotNow          ask it again later
+    │   ├── PagingExpired   the links of this search lead nowhere any more: begin the search again
+    │   ├── Declined        it will not answer this search: the other searches go on
+    │   └── Halted          not to be asked again before a person has looked
     └── DeliveryError
         ├── TryLater        CSOR surely did not take it: retry with back-off
         ├── Unsure          it may have arrived: retry only with the same idempotency key
@@ -86,6 +91,7 @@ class ProblemCode(StrEnum):
     EXOMPHALOS_AND_GASTROSCHISIS = "P303"
     EVIDENCE_CONTRADICTS = "P304"
     AGE_UNKNOWN = "P305"
+    SEX_UNKNOWN = "P306"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +155,60 @@ class Unparsable(MessageError):
 
 class IdentityConflict(MessageError):
     """One message contradicts itself about who the patient is."""
+
+
+class SourceFault(StrEnum):
+    """What was wrong with a server that is polled: what stands in `status`, logs and counters."""
+
+    UNREACHABLE = "unreachable"
+    TOO_SLOW = "too-slow"
+    TOO_LARGE = "too-large"
+    BROKEN_BODY = "broken-body"
+    NOT_A_SEARCHSET = "not-a-searchset"
+    BUSY = "busy"
+    """It asks for fewer requests, or for none now."""
+    SERVER_ERROR = "server-error"
+    REDIRECT = "redirect"
+    UNAUTHORISED = "unauthorised"
+    NO_TOKEN = "no-token"
+    REFUSED = "refused"
+    PAGING_EXPIRED = "paging-expired"
+    ENDLESS_PAGING = "endless-paging"
+    LINK_ELSEWHERE = "link-elsewhere"
+    DAILY_LIMIT = "daily-limit"
+    STOPPED = "stopped"
+    """By us."""
+
+
+class SourceError(AdapterError):
+    """A server that is polled did not give what it was asked for. The text holds nothing the server wrote freely."""
+
+    def __init__(self, fault: SourceFault, text: str) -> None:
+        super().__init__(text)
+        self.fault = fault
+
+
+class NotNow(SourceError):
+    """Ask it again later. `is_brief`: it may pass within seconds."""
+
+    def __init__(
+        self, fault: SourceFault, text: str, *, is_brief: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(fault, text)
+        self.is_brief = is_brief
+        self.retry_after_s = retry_after_s
+
+
+class PagingExpired(SourceError):
+    """The links of this search lead nowhere any more: begin the search again."""
+
+
+class Declined(SourceError):
+    """It will not answer this search: the other searches go on."""
+
+
+class Halted(SourceError):
+    """Not to be asked again before a person has looked."""
 
 
 class DeliveryError(AdapterError):

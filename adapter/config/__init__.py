@@ -3,6 +3,7 @@
 Read once at start. Only `cli` and `service` look in here; everybody else is handed the few values it needs.
 """
 
+from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
 from adapter.config.load import Effective, effective, load_trust
 from adapter.config.packaged import packaged
 from adapter.config.secrets import SecretRef
@@ -22,6 +23,8 @@ from adapter.config.settings import (
 __all__ = [
     "CsorApiSink",
     "Effective",
+    "FhirSearchRules",
+    "FhirSearchSource",
     "FolderSink",
     "FolderSource",
     "HospitalNumber",
@@ -35,4 +38,5 @@ __all__ = [
     "effective",
     "load_trust",
     "packaged",
+    "rules_of",
 ]

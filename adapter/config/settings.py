@@ -6,22 +6,17 @@ import re
 from collections.abc import Hashable, Iterable
 from datetime import date, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from adapter.config.secrets import SecretRef, beside_the_file
+from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
+from adapter.config.secrets import SecretRef
+from adapter.config.values import FilePath, Name, Port
 from adapter.datafile import CONCEALED, Duration, Positioned
 from adapter.errors import ExitCode, SetupError
-
-FilePath = Annotated[Path, AfterValidator(beside_the_file)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-"""0 takes a free port; only useful where the caller is told which."""
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-"""Stands in logs and counters, so it is of a form that no patient's name has."""
 
 
 def _each_once(values: list[Hashable], what: str) -> None:
@@ -118,7 +113,7 @@ class FolderSource(Positioned):
     poll_s: Annotated[float, Field(gt=0)] = 5
 
 
-Source = Annotated[MllpSource | FolderSource, Field(discriminator="kind")]
+Source = Annotated[MllpSource | FolderSource | FhirSearchSource, Field(discriminator="kind")]
 
 
 class Ward(Positioned):
@@ -214,6 +209,8 @@ class TrustSettings(Positioned):
     store: Store = Store()
     sealing: Sealing
     sources: tuple[Source, ...] = ()
+    fhir_search: FhirSearchRules = FhirSearchRules()
+    """For all sources of kind fhir-search; the vendor's facts stand here."""
     wards: tuple[Ward, ...] = ()
     identity: Identity
     hold: Hold = Hold()
@@ -238,6 +235,19 @@ class TrustSettings(Positioned):
         _each_once(list(listeners), "MLLP address")
         _each_once([ward.code for ward in self.wards], "ward code")
         _each_once(list(self._authorities()), "authority")
+        return self
+
+    @model_validator(mode="after")
+    def _fhir_sources_are_whole(self) -> Self:
+        v2 = [each.name for each in self.sources if isinstance(each, MllpSource | FolderSource)]
+        for source in self.sources:
+            if not isinstance(source, FhirSearchSource):
+                continue
+            if rules_of(source, self.fhir_search).types is None:
+                raise ValueError(f"source {source.name}: `types` are named neither here nor in the vendor file")
+            if source.order_numbers is not None and source.order_numbers not in v2:
+                known = f"; known here: {', '.join(v2)}" if v2 else ""
+                raise ValueError(f"source {source.name}: order_numbers names no HL7 v2 source{known}")
         return self
 
     def _authorities(self) -> Iterable[str]:

@@ -1,0 +1,150 @@
+"""The settings of a FHIR server that is polled by search; what holds at every server of a vendor stands in its file."""
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from adapter.config.secrets import SecretRef
+from adapter.config.values import FilePath, Name
+from adapter.datafile import Duration, Positioned, did_you_mean
+
+ResourceType = Literal[
+    "Patient",
+    "RelatedPerson",
+    "Encounter",
+    "Condition",
+    "Procedure",
+    "Specimen",
+    "ServiceRequest",
+    "Observation",
+    "DiagnosticReport",
+    "ImagingStudy",
+    "MedicationAdministration",
+    "MedicationRequest",
+    "QuestionnaireResponse",
+]
+"""Types that a row or a decision is made from; no other is asked for (data minimisation)."""
+
+_OURS = frozenset({"_lastUpdated", "_sort", "_count"})
+_SHORTEST = timedelta(seconds=1)
+
+
+def _known_type(value: object) -> object:
+    known = get_args(ResourceType)
+    if isinstance(value, str) and value not in known:
+        hint = did_you_mean(value, list(known))
+        text = f'"{value}" is no resource type that rows are made from' + (f"; {hint}" if hint else "")
+        raise PydanticCustomError("resource_type", "{text}", {"text": text})
+    return value
+
+
+def _base_url(url: str) -> str:
+    """Patient data and the token travel to this address: nothing in it may lead anywhere else."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in {"https", "http"} or not host or parts.query or parts.fragment:
+        raise ValueError("should be https://HOST[:PORT]/PATH of the FHIR server, without query or fragment")
+    if parts.username is not None:
+        raise ValueError("should hold no credentials: give the token by `token`")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("should begin with https: over http patient data and the token can be read on the way")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _positive(span: timedelta) -> timedelta:
+    if span < _SHORTEST:
+        raise ValueError("should be one second (PT1S) or longer")
+    return span
+
+
+def _not_ours(parameter: str) -> str:
+    if parameter in _OURS:
+        raise ValueError(f"{parameter} is set by the adapter: see `from`, `overlap` and `count`")
+    return parameter
+
+
+Parameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:-]*$"), AfterValidator(_not_ours)]
+Value = Annotated[str, StringConstraints(min_length=1)]
+Span = Annotated[Duration, AfterValidator(_positive)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class SearchRules(Positioned):
+    """How one resource type is searched for."""
+
+    parameters: dict[Parameter, Value] = {}
+    """Sent with every search of the type."""
+    split: dict[Parameter, Annotated[tuple[Value, ...], Field(min_length=1)]] = {}
+    """One search for each value: `category: [laboratory, vital-signs]`, where a server wants one (behaviour 13)."""
+
+    @model_validator(mode="after")
+    def _split_by_one(self) -> "SearchRules":
+        if len(self.split) > 1:
+            raise ValueError("a type is split by one parameter")
+        if both := set(self.split) & set(self.parameters):
+            raise ValueError(f"{', '.join(sorted(both))} is given in both parameters and split")
+        return self
+
+
+Types = dict[Annotated[ResourceType, BeforeValidator(_known_type)], SearchRules]
+
+
+class FhirSearchRules(Positioned):
+    """What sources of kind fhir-search do unless they say otherwise; a vendor file sets it."""
+
+    types: Annotated[Types, Field(min_length=1)] | None = None
+    """In this order."""
+    overlap: Span = timedelta(minutes=10)
+    """How far back from its cursor a search begins: for what becomes visible late."""
+    count: Count = 100
+
+
+class FhirSearchSource(Positioned):
+    """A FHIR R4 server that is asked again and again for what has changed."""
+
+    name: Name
+    """Another server is another source: ids are unique only within one (behaviour 11)."""
+    kind: Literal["fhir-search"]
+    base_url: Annotated[str, AfterValidator(_base_url)]
+    token: SecretRef | None = None
+    """A bearer token, sent to this server only; read again where the server does not take it any more."""
+    first: Annotated[date, Field(alias="from")]
+    """What has changed since this day is read at the first time."""
+    every: Span = timedelta(minutes=5)
+    types: Annotated[Types, Field(min_length=1)] | None = None
+    overlap: Span | None = None
+    count: Count | None = None
+    """Resources on one page, as a wish."""
+    ca: FilePath | None = None
+    """Certificates in PEM that replace the public authorities."""
+    proxy: str | None = None
+    requests_per_second: Annotated[float, Field(gt=0, le=1000)] = 2
+    requests_per_day: Annotated[int, Field(ge=1)] | None = None
+    """By the local day."""
+    silence_s: Annotated[float, Field(gt=0)] = 60
+    """How long the server may send nothing; a whole page may take five times as long."""
+    max_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    """Of one page."""
+    order_numbers: Name | None = None
+    """The HL7 v2 source whose filler order numbers this server also uses: results of both are then one row."""
+
+
+def rules_of(source: FhirSearchSource, under: FhirSearchRules) -> FhirSearchRules:
+    """A source's own rules over those of its vendor."""
+    own: Mapping[str, object] = {"types": source.types, "overlap": source.overlap, "count": source.count}
+    return under.model_copy(update={name: value for name, value in own.items() if value is not None})

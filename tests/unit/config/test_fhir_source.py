@@ -1,0 +1,113 @@
+"""A FHIR source in a trust file: the vendor's rules under it, and each wrong setting told where it stands."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapter import config
+from adapter.config import FhirSearchSource
+from adapter.errors import SetupError
+from tests.unit.config.test_load import TRUST, a_trust
+
+SOURCE = """\
+sources:
+  - {name: epr, kind: mllp, port: 2575}
+  - name: epr-fhir
+    kind: fhir-search
+    base_url: https://fhir.example.nhs.uk/r4/
+    from: 2026-01-01
+"""
+
+
+def loaded(folder: Path, added: str = "", *, source: str = SOURCE) -> tuple[FhirSearchSource, config.FhirSearchRules]:
+    settings = config.load_trust(a_trust(folder, text=TRUST + source + added))
+    found = settings.sources[-1]
+    assert isinstance(found, FhirSearchSource)
+    return found, config.rules_of(found, settings.fhir_search)
+
+
+def refused(folder: Path, added: str = "", *, source: str = SOURCE) -> str:
+    with pytest.raises(SetupError) as caught:
+        loaded(folder, added, source=source)
+    return str(caught.value)
+
+
+def test_what_a_source_leaves_out_stands_in_the_vendor_file(tmp_path: Path) -> None:
+    source, rules = loaded(tmp_path)
+
+    assert source.first == date(2026, 1, 1)
+    assert source.base_url == "https://fhir.example.nhs.uk/r4"
+    assert rules.types is not None
+    assert list(rules.types)[:3] == ["Patient", "Encounter", "Condition"]
+    assert (rules.overlap, rules.count) == (timedelta(minutes=10), 100)
+
+
+def test_a_sources_own_rules_replace_the_vendors(tmp_path: Path) -> None:
+    added = "    types: {Observation: {split: {category: [laboratory]}}}\n    overlap: PT6H\n    order_numbers: epr\n"
+    source, rules = loaded(tmp_path, added)
+
+    assert rules.types is not None
+    assert {name: each.split for name, each in rules.types.items()} == {"Observation": {"category": ("laboratory",)}}
+    assert (rules.overlap, rules.count, source.order_numbers) == (timedelta(hours=6), 100, "epr")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/fhir", "http://localhost/fhir", "http://[::1]:80/fhir"])
+def test_loopback_needs_no_tls(tmp_path: Path, url: str) -> None:
+    source, _ = loaded(tmp_path, source=SOURCE.replace("https://fhir.example.nhs.uk/r4/", url))
+
+    assert source.base_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://fhir.example.nhs.uk/r4", "should begin with https"),
+        ("https://reader:word@fhir.example.nhs.uk/r4", "should hold no credentials"),
+        ("https://fhir.example.nhs.uk/r4?tenant=1", "without query or fragment"),
+        ("fhir.example.nhs.uk/r4", "should be https://HOST"),
+        ("https://[fhir", "is not a URL"),
+    ],
+)
+def test_an_address_that_would_show_patient_data_is_refused_at_its_line(tmp_path: Path, url: str, told: str) -> None:
+    text = refused(tmp_path, source=SOURCE.replace("https://fhir.example.nhs.uk/r4/", url))
+
+    assert told in text
+    assert "t.yaml:11:15" in text
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        ("    types: {Observations: {}}\n", 'did you mean "Observation"?'),
+        ("    types: {}\n", "at least 1 item"),
+        ("    types: {Patient: {parameters: {_lastUpdated: gt2026}}}\n", "_lastUpdated is set by the adapter"),
+        ("    types: {Observation: {split: {category: [a], code: [b]}}}\n", "a type is split by one parameter"),
+        ("    types: {Observation: {split: {category: [a]}, parameters: {category: b}}}\n", "in both parameters and"),
+        ("    overlap: PT0S\n", "one second (PT1S) or longer"),
+        ("    every: 300\n", "should be an ISO 8601 duration"),
+        ("    order_numbers: eprr\n", "order_numbers names no HL7 v2 source; known here: epr"),
+        ("    token: abc\n", "a secret is never written here"),
+        ("    evry: PT1M\n", 'did you mean "every"?'),
+    ],
+)
+def test_a_wrong_setting_is_told(tmp_path: Path, added: str, told: str) -> None:
+    text = refused(tmp_path, added)
+
+    assert told in text
+    assert "abc" not in text
+
+
+def test_the_first_day_must_be_said(tmp_path: Path) -> None:
+    assert "from" in refused(tmp_path, source=SOURCE.replace("    from: 2026-01-01\n", ""))
+
+
+def test_a_vendor_without_types_leaves_them_to_the_source(tmp_path: Path) -> None:
+    (tmp_path / "vendors").mkdir()
+    (tmp_path / "vendors" / "ours.yaml").write_text(
+        "vendor: ours\nmeans: own engine\nfacts:\n"
+        "  - {about: identity.types, is: [MR], source: seen, dated: unconfirmed}\n"
+        "  - {about: identity.verified_statuses, is: ['01'], source: seen, dated: 2026-01-01}\n"
+    )
+    with pytest.raises(SetupError, match="source epr-fhir: `types` are named neither here nor in the vendor file"):
+        config.load_trust(a_trust(tmp_path, text=TRUST.replace("uk-generic", "ours") + SOURCE))
