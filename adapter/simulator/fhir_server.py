@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
 import uvicorn
 from fastapi import FastAPI
 from fastapi import Request as HttpRequest
@@ -28,7 +27,7 @@ from adapter.simulator.fhir_faults import Answer, Faults, Interaction, Request
 from adapter.simulator.fhir_parameters import INCLUDES, PARAMETERS
 from adapter.simulator.fhir_search import Desk, Page, Refused
 from adapter.simulator.fhir_settings import Settings
-from adapter.simulator.fhir_versions import BEFORE_EVERYTHING, Archive, Change
+from adapter.simulator.fhir_versions import BEFORE_EVERYTHING, Archive, Change, encode
 
 _MEDIA_TYPE = "application/fhir+json"
 
@@ -210,7 +209,7 @@ class _Imperfect(Response):
     """Sends an answer as its faults want it."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(msgspec.json.encode(answer.content), answer.status, dict(answer.headers), _MEDIA_TYPE)
+        super().__init__(encode(answer.content), answer.status, dict(answer.headers), _MEDIA_TYPE)
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,8 @@ import msgspec
 from adapter.simulator.moments import LONDON
 
 Resource = Mapping[str, Any]
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""A Decimal keeps its zeros: 7.40 is not 7.4."""
 BEFORE_EVERYTHING = datetime(1900, 1, 1, tzinfo=LONDON)
 
 
@@ -119,5 +121,5 @@ def _version(change: Change, *, number: int) -> Version:
     updated_at = change.updated_at or change.visible_at
     meta = {**change.resource.get("meta", {}), "versionId": str(number), "lastUpdated": instant(updated_at)}
     resource = {**change.resource, "meta": meta}
-    raw = msgspec.Raw(msgspec.json.encode(resource))
+    raw = msgspec.Raw(encode(resource))
     return Version(resource=resource, raw=raw, updated_at=updated_at, number=number, is_deleted=change.is_deleted)
