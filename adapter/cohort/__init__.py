@@ -2,9 +2,10 @@
 
 from adapter.cohort.codes import Code, CodeRows, Normalise, can_confirm
 from adapter.cohort.eligibility import CaseState, State, judge
-from adapter.cohort.evidence import Coded, Evidence, Standing
+from adapter.cohort.evidence import Evidence
 from adapter.cohort.opt_out import Consequence, OptOut, consequence
-from adapter.cohort.rules import CohortRules, load_rules, load_triage
+from adapter.cohort.reading import Coded, Noted, Standing, Told
+from adapter.cohort.rules import CohortRules, NecScope, load_rules, load_triage
 from adapter.cohort.triage import Reason, Triage, TriageFacts, TriageRules, triage
 
 __all__ = [
@@ -15,11 +16,14 @@ __all__ = [
     "CohortRules",
     "Consequence",
     "Evidence",
+    "NecScope",
     "Normalise",
+    "Noted",
     "OptOut",
     "Reason",
     "Standing",
     "State",
+    "Told",
     "Triage",
     "TriageFacts",
     "TriageRules",

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
-from adapter.cohort.evidence import Coded, Evidence, Standing, collect, read_all
+from adapter.cohort.evidence import Evidence, collect
 from adapter.cohort.moments import span
+from adapter.cohort.reading import Coded, Noted, Standing, Told, read_coded, read_prose
 from adapter.cohort.reasons import oldest_first, sentence
 from adapter.cohort.rules import CohortRules, Condition, StateRule
 from adapter.errors import Problem, ProblemCode
@@ -37,6 +38,8 @@ class CaseState:
     evidence: tuple[Evidence, ...]
     """What counts, oldest first."""
     problems: tuple[Problem, ...]
+    late_presenting: bool = False
+    """Congenital, and every sign of it came after the newborn period (diaphragmatic hernia)."""
     place: str = ""
     """The rule that gave the state: `conditions.yaml:41`, for lineage."""
 
@@ -46,6 +49,13 @@ class CaseState:
         return self.state is State.CONFIRMED and not self.held
 
 
+class Prose(TypedDict, total=False):
+    """What is not coded."""
+
+    texts: Iterable[Told]
+    notes: Iterable[Noted]
+
+
 def judge(
     conditions: Iterable[Coded],
     procedures: Iterable[Coded],
@@ -53,15 +63,18 @@ def judge(
     birth: str | None,
     sex: str | None,
     rules: CohortRules,
+    **prose: Unpack[Prose],
 ) -> list[CaseState]:
     """One CaseState per condition of the rules, in their order; state NONE where nothing speaks for it."""
-    read = read_all(conditions, procedures, normalise=rules.normalise)
+    read = read_coded(conditions, procedures, normalise=rules.normalise)
+    read += read_prose(prose.get("texts", ()), prose.get("notes", ()), rules=rules)
     return [_judge(condition, collect(condition, read, birth=birth), sex=sex) for condition in rules.conditions]
 
 
-def _judge(condition: Condition, evidence: set[Evidence], *, sex: str | None) -> CaseState:
+def _judge(condition: Condition, found: set[Evidence], *, sex: str | None) -> CaseState:
+    evidence = _of_this_sex(condition, found, sex)
     kinds = _Kinds.of(evidence)
-    for rule in condition.rule.states if evidence else ():
+    for rule in condition.states if evidence else ():
         if _holds(rule, kinds, evidence):
             return _case(condition, rule, evidence, sex=sex)
     return CaseState(
@@ -76,9 +89,16 @@ def _judge(condition: Condition, evidence: set[Evidence], *, sex: str | None) ->
     )
 
 
+def _of_this_sex(condition: Condition, evidence: set[Evidence], sex: str | None) -> set[Evidence]:
+    rule = condition.rule.sex
+    if rule is None or not rule.despite or not rule.is_other(sex):
+        return evidence
+    return {item for item in evidence if item.kind in rule.despite}
+
+
 def _case(condition: Condition, rule: StateRule, evidence: set[Evidence], *, sex: str | None) -> CaseState:
     counted = _counted(rule, evidence)
-    problems = [*_held_by_rule(rule), *_held_by_age(counted), *_held_by_sex(condition, sex)]
+    problems = [*_held_by_rule(rule), *_held_by_age(counted), *_held_by_sex(condition, counted, sex)]
     is_refuted = rule.state == "refuted"
     held = not is_refuted and (rule.hold or bool(problems))
     dated = [item.at for item in counted if item.at]
@@ -91,6 +111,7 @@ def _case(condition: Condition, rule: StateRule, evidence: set[Evidence], *, sex
         first_seen_late=any(item.is_late for item in counted),
         evidence=counted,
         problems=() if is_refuted else tuple(problems),
+        late_presenting=bool(dated) and all(item.is_late_presenting for item in counted if item.at),
         place=f"{rule._file.rpartition('/')[2]}:{rule._line}",
     )
 
@@ -174,12 +195,15 @@ def _held_by_age(counted: Iterable[Evidence]) -> list[Problem]:
     return [Problem(code=ProblemCode.AGE_UNKNOWN, text=text)]
 
 
-def _held_by_sex(condition: Condition, sex: str | None) -> list[Problem]:
+def _held_by_sex(condition: Condition, counted: Iterable[Evidence], sex: str | None) -> list[Problem]:
     """Ruling R6: sex unknown or indeterminate is held, the other sex is an error of the data and held."""
     rule = condition.rule.sex
     if rule is None or sex == rule.must_be:
         return []
+    if rule.despite and not any(item.kind in rule.despite for item in counted):
+        return []
+    if not rule.is_other(sex):
+        text = f"the condition needs sex {rule.must_be}, which is not known, and a person must look"
+        return [Problem(code=ProblemCode.SEX_UNKNOWN, text=text)]
     code = ProblemCode[rule.problem] if rule.problem else ProblemCode.SEX_CONTRADICTS
-    is_other = sex in ("male", "female")
-    text = "the sex recorded contradicts the condition" if is_other else f"the condition needs sex {rule.must_be}"
-    return [Problem(code=code, text=f"{text}, and a person must look")]
+    return [Problem(code=code, text="the sex recorded contradicts the condition, and a person must look")]

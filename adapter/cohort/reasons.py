@@ -3,12 +3,21 @@
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
-from adapter.cohort.evidence import Evidence, Standing
+from adapter.cohort.evidence import Evidence
 from adapter.cohort.moments import days, span
-from adapter.cohort.rules import StateRule
+from adapter.cohort.reading import Standing
+from adapter.cohort.rules import Origin, StateRule
 from adapter.errors import Problem
 
 _LABELS = {"confirmed": "Included", "probable": "Probable", "suspected": "Suspected", "refuted": "Not included"}
+_UNCODED = {"text": "named in a text", "note": "operative record"}
+_WHEN: dict[Origin, str] = {
+    "diagnosis": "coded",
+    "procedure": "on",
+    "histology": "in histology of",
+    "text": "of",
+    "note": "of",
+}
 _SHOWN = 4
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _MONTHS = (
@@ -38,12 +47,13 @@ def _order(item: Evidence) -> tuple[datetime, str, str, str, str, str, str]:
 
 
 def told(item: Evidence) -> str:
-    """`Q79.3 coded 3 March 2026`."""
+    """`Q79.3 coded 3 March 2026`; of a text its date only, never a word of it."""
+    what = item.code or _UNCODED[item.origin]
     if item.standing is Standing.REFUTED:
-        return f"{item.code} refuted"
+        return f"{what} refuted"
     if item.standing is Standing.WITHDRAWN:
-        return f"{item.code} entered in error"
-    return f"{item.code} {'on' if item.is_operation else 'coded'} {day(item.at)}"
+        return f"{what} entered in error"
+    return f"{what} {_WHEN[item.origin]} {day(item.at)}"
 
 
 def day(text: str) -> str:

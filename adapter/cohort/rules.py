@@ -13,14 +13,19 @@ from adapter.cohort.codes import Code, CodeRows, Normalise
 from adapter.cohort.triage import TriageRules
 from adapter.datafile import Duration, Positioned, did_you_mean, hyphenated, load_model
 from adapter.errors import ExitCode, Finding, SetupError
+from adapter.narrative import Assertion, Reader
 
-Origin = Literal["diagnosis", "procedure"]
+Origin = Literal["diagnosis", "procedure", "histology", "text", "note"]
+NecScope = Literal["surgical", "definite", "all"]
+"""Which infants with necrotising enterocolitis the register takes (R2)."""
 WhenOlder = Literal["hold", "suspect", "ignore"]
 StateName = Literal["suspected", "probable", "confirmed", "refuted"]
 HoldProblem = Literal[
     "EXOMPHALOS_AND_GASTROSCHISIS", "EVIDENCE_CONTRADICTS", "FIRST_SEEN_LATE", "FEMALE_WITH_VALVES", "AGE_UNKNOWN"
 ]
 Names = tuple[str, ...]
+Mentions = Callable[[str], frozenset[tuple[str, str]]]
+"""A text → (name, what it says of it)."""
 WrittenCode = Annotated[str, Field(pattern=r"^\S+\|\S+$")]
 """`system|code`: a code always carries its system."""
 
@@ -38,6 +43,12 @@ class EvidenceRule(_Model):
     lists: Names = ()
     codes: tuple[WrittenCode, ...] = ()
     but_not: tuple[WrittenCode, ...] = ()
+    terms: Names = ()
+    """For `from: text`: names of texts.yaml."""
+    assertions: tuple[Assertion, ...] = ("present",)
+    """For `from: text`: what a text must say of the name."""
+    statuses: Names = ("completed", "amended")
+    """For `from: note`: of which standing the record must be."""
     age_up_to: Duration | None = None
     when_older: WhenOlder = "suspect"
     triggers: bool = True
@@ -52,6 +63,8 @@ class StateRule(_Model):
     """All that is named must hold."""
 
     state: StateName
+    nec_scope: tuple[NecScope, ...] = ()
+    """Only where the trust file sets one of these; empty: always."""
     firm: Names = ()
     live: Names = ()
     any_firm: Names = ()
@@ -82,6 +95,11 @@ class SexRule(_Model):
 
     must_be: Literal["male", "female"]
     problem: HoldProblem | None = None
+    despite: Names = ()
+    """What counts for a child of the other sex, and is then held; a look-alike of hers says nothing. Empty: all."""
+
+    def is_other(self, sex: str | None) -> bool:
+        return sex in ("male", "female") and sex != self.must_be
 
 
 class ConditionRule(_Model):
@@ -90,8 +108,27 @@ class ConditionRule(_Model):
     name: str
     means: str
     sex: SexRule | None = None
+    late_presenting_after: Duration | None = None
+    """A child whose every sign came later is flagged."""
     evidence: tuple[EvidenceRule, ...]
     states: tuple[StateRule, ...]
+
+    @property
+    def late_presenting_days(self) -> int | None:
+        return None if self.late_presenting_after is None else self.late_presenting_after // timedelta(days=1)
+
+
+class Term(_Model):
+    """A name and the phrases that mean it in a text."""
+
+    name: str
+    means: str
+    phrases: Annotated[Names, Field(min_length=1)]
+
+
+class TextsFile(_Model):
+    kind: Literal["cohort-texts"]
+    terms: tuple[Term, ...]
 
 
 class ConditionsFile(_Model):
@@ -115,6 +152,8 @@ class Condition:
     """One condition with its codes looked up."""
 
     rule: ConditionRule
+    states: tuple[StateRule, ...]
+    """Those of the rule that the scope of the trust asks for."""
     codes: Mapping[str, Mapping[Code, bool]]
     """Evidence name → the codes that make it; True where the code may confirm."""
 
@@ -125,16 +164,40 @@ class CohortRules:
 
     conditions: tuple[Condition, ...]
     normalise: Normalise
+    mentions: Mentions
+    """What a text says of each name of texts.yaml."""
 
 
-def load_rules(folder: Path, *, codelists: CodeRows, normalise: Normalise) -> CohortRules:
-    """Reads conditions.yaml; raises SetupError with every fault, unknown list names among them."""
+def load_rules(
+    folder: Path, *, codelists: CodeRows, normalise: Normalise, nec_scope: NecScope = "surgical"
+) -> CohortRules:
+    """Reads conditions.yaml and texts.yaml; SetupError with every fault, unknown list names among them."""
     file = load_model(folder / "conditions.yaml", ConditionsFile, exit_code=ExitCode.MAPPING)
-    findings = [found for rule in file.conditions for found in _faults(rule, codelists)]
+    terms = _terms(folder, file)
+    findings = [found for rule in file.conditions for found in _faults(rule, codelists, terms)]
     if findings:
         raise SetupError("the cohort rules cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
-    conditions = tuple(_condition(rule, codelists) for rule in file.conditions)
-    return CohortRules(conditions=conditions, normalise=lru_cache(maxsize=4096)(normalise))
+    conditions = tuple(_condition(rule, codelists, nec_scope=nec_scope) for rule in file.conditions)
+    return CohortRules(conditions=conditions, normalise=lru_cache(maxsize=4096)(normalise), mentions=_mentions(terms))
+
+
+def _terms(folder: Path, file: ConditionsFile) -> dict[str, Names]:
+    is_needed = any(evidence.from_ == "text" for rule in file.conditions for evidence in rule.evidence)
+    if not is_needed:
+        return {}
+    texts = load_model(folder / "texts.yaml", TextsFile, exit_code=ExitCode.MAPPING)
+    return {term.name: term.phrases for term in texts.terms}
+
+
+def _mentions(terms: Mapping[str, Names]) -> Mentions:
+    reader = Reader(terms)
+
+    # A child is judged anew with every visit, and its reports stay the same.
+    @lru_cache(maxsize=1024)
+    def mentions(text: str) -> frozenset[tuple[str, str]]:
+        return frozenset((mention.name, mention.assertion) for mention in reader.read(text))
+
+    return mentions
 
 
 def load_triage(folder: Path, *, wards: Mapping[str, str], rules: CohortRules) -> TriageRules:
@@ -160,9 +223,11 @@ def _codes_of(rules: CohortRules, is_wanted: Callable[[EvidenceRule], bool]) -> 
                 yield from condition.codes[evidence.name]
 
 
-def _condition(rule: ConditionRule, codelists: CodeRows) -> Condition:
+def _condition(rule: ConditionRule, codelists: CodeRows, *, nec_scope: NecScope) -> Condition:
+    states = tuple(state for state in rule.states if not state.nec_scope or nec_scope in state.nec_scope)
     return Condition(
         rule=rule,
+        states=states,
         codes={evidence.name: _looked_up(evidence, codelists) for evidence in rule.evidence},
     )
 
@@ -183,18 +248,28 @@ def _read_code(written: str) -> Code:
     return system, code
 
 
-def _faults(rule: ConditionRule, codelists: CodeRows) -> Iterator[Finding]:
+def _faults(rule: ConditionRule, codelists: CodeRows, terms: Collection[str]) -> Iterator[Finding]:
     known = [evidence.name for evidence in rule.evidence]
     for evidence in rule.evidence:
         yield from _unknown(evidence, evidence.lists, codelists, what="code list")
+        yield from _unknown(evidence, evidence.terms, terms, what="term")
+        yield from _sourceless(evidence)
         if known.count(evidence.name) > 1:
             yield _finding(evidence, f'evidence "{evidence.name}" is named twice')
-        if not evidence.lists and not evidence.codes:
-            yield _finding(evidence, f'evidence "{evidence.name}" has neither lists nor codes')
     for state in rule.states:
         yield from _unknown(state, sorted(state.names()), known, what="evidence")
         if state.in_order and len(state.in_order) != 2:
             yield _finding(state, "in-order takes two names: what comes first, and what comes on or after it")
+    if rule.sex is not None:
+        yield from _unknown(rule.sex, rule.sex.despite, known, what="evidence")
+
+
+def _sourceless(evidence: EvidenceRule) -> Iterator[Finding]:
+    """Evidence that could never be found."""
+    if evidence.from_ == "text" and not evidence.terms:
+        yield _finding(evidence, f'evidence "{evidence.name}" is from texts and has no terms')
+    if evidence.from_ not in ("text", "note") and not evidence.lists and not evidence.codes:
+        yield _finding(evidence, f'evidence "{evidence.name}" has neither lists nor codes')
 
 
 def _unknown(at: Positioned, names: Iterable[str], known: Collection[str], *, what: str) -> Iterator[Finding]:

@@ -106,7 +106,7 @@ def test_a_staged_repair_beside_exomphalos_refutes_gastroschisis() -> None:
 @pytest.mark.parametrize("status", ["provisional", "differential", "unconfirmed", "something-else"])
 def test_an_uncertain_code_is_suspicion_only(status: str) -> None:
     found = cases([diagnosed("Q79.3", status=status), diagnosed("P77", status=status)])
-    assert {case.state for case in found.values()} == {State.SUSPECTED}
+    assert {found[name].state for name in ("gastroschisis", "nec")} == {State.SUSPECTED}
 
 
 def test_a_working_diagnosis_is_suspicion_only() -> None:
@@ -221,7 +221,7 @@ def test_one_child_may_have_both_conditions() -> None:
     found = cases(
         [diagnosed("Q79.3"), diagnosed("P77", "2026-03-20")], [operated("T28.1"), operated("G69.3", "2026-03-21")]
     )
-    assert all(case.is_included for case in found.values())
+    assert {name for name, case in found.items() if case.is_included} == {"gastroschisis", "nec"}
 
 
 def test_the_repair_of_gastroschisis_does_not_prove_a_later_nec() -> None:
@@ -309,4 +309,5 @@ def _status(item: Coded) -> str:
 
 
 def test_every_condition_of_the_file_is_judged_for_every_child() -> None:
-    assert list(cases()) == [condition.rule.name for condition in rules().conditions] == ["gastroschisis", "nec"]
+    six = ["hirschsprung", "gastroschisis", "cdh", "oesophageal_atresia", "nec", "puv"]
+    assert list(cases()) == [condition.rule.name for condition in rules().conditions] == six

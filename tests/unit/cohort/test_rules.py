@@ -38,8 +38,9 @@ def load(folder: Path, text: str) -> CohortRules:
     [
         ("male", False, []),
         ("female", True, [ProblemCode.FEMALE_WITH_VALVES]),
-        ("unknown", True, [ProblemCode.FEMALE_WITH_VALVES]),
-        (None, True, [ProblemCode.FEMALE_WITH_VALVES]),
+        ("unknown", True, [ProblemCode.SEX_UNKNOWN]),
+        ("other", True, [ProblemCode.SEX_UNKNOWN]),
+        (None, True, [ProblemCode.SEX_UNKNOWN]),
     ],
 )
 def test_a_condition_of_one_sex_is_held_for_the_other_and_for_unknown(
