@@ -15,7 +15,7 @@ from adapter.settle.bodies import Cut
 from adapter.settle.lineage_values import FieldLineage, Value
 from adapter.settle.projection import History, Said, history
 from adapter.settle.refolding import Folded, Refolder
-from adapter.settle.settler import coded
+from adapter.settle.settler import case_flags, coded
 
 _DATES = ("onsetDateTime", "onsetPeriod.start", "recordedDate", "performedDateTime", "performedPeriod.start")
 
@@ -55,7 +55,7 @@ class CaseExplainer:
         case = next((each for each in cases if each.condition == stored["condition"]), None)
         if case is None or not case.place:
             return
-        shown = [self._shown(past, case, each) for each in case.evidence]
+        shown = [self._shown(past, case, each) for each in case.evidence if each.is_coded]
         file = case.place.partition(":")[0]
         line = next(each.rule._line for each in self._rules.conditions if each.rule.name == case.condition)
         named = Step("constant", f"{file}:{line}", case.condition)
@@ -123,9 +123,7 @@ def _fields(case: CaseState, shown: Sequence[_Shown], codelists: CodeLists) -> d
         "evidence": [value for number, each in enumerate(shown) for value in _code(number, each, codelists)],
         "flags": [
             Value(f"[{number}]", flag, (), (Step("constant", case.place, flag),))
-            for number, flag in enumerate(
-                ("first_seen_late",) * case.first_seen_late + ("held_for_person",) * case.held
-            )
+            for number, flag in enumerate(case_flags(case))
         ],
     }
 

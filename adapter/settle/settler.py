@@ -360,21 +360,31 @@ class Settler:
 
 def case_fields(case: CaseState) -> dict[str, Any]:
     """The fields of a `condition_case` row."""
-    is_both = any(problem.code is ProblemCode.EXOMPHALOS_AND_GASTROSCHISIS for problem in case.problems)
-    named = (
-        ("first_seen_late", case.first_seen_late),
-        ("held_for_person", case.held),
-        ("exomphalos_and_gastroschisis", is_both),
-    )
-    flags = [name for name, stands in named if stands]
+    coded_evidence = [each for each in case.evidence if each.is_coded]
     return {
         "condition": case.condition,
         "state": case.state.value,
         "because": case.because,
         "first_evidence": case.first_evidence,
-        "evidence": [{"system": each.system_name, "code": each.code, "listed": True} for each in case.evidence],
-        "flags": flags or None,
+        "evidence": [{"system": each.system_name, "code": each.code, "listed": True} for each in coded_evidence],
+        "flags": case_flags(case) or None,
     }
+
+
+_SEX = frozenset({ProblemCode.FEMALE_WITH_VALVES, ProblemCode.SEX_CONTRADICTS})
+
+
+def case_flags(case: CaseState) -> list[str]:
+    """What a person should look at, in the words of the dictionary."""
+    problems = {problem.code for problem in case.problems}
+    named = (
+        ("first_seen_late", case.first_seen_late),
+        ("late_presenting", case.late_presenting),
+        ("held_for_person", case.held),
+        ("exomphalos_and_gastroschisis", ProblemCode.EXOMPHALOS_AND_GASTROSCHISIS in problems),
+        ("sex_contradicts", not problems.isdisjoint(_SEX)),
+    )
+    return [name for name, stands in named if stands]
 
 
 def coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
