@@ -22,7 +22,7 @@ SCHEMA_FILE = Path(__file__).parents[1] / "receiver" / "schema" / "csor-payload.
 NUMERIC_TEXT = r"^(<=|>=|<|>)?-?\d{1,12}(\.\d{1,12})?$"
 """The numeric grammar: the only text of a value that may leave (ruling R21)."""
 
-_WORD = r"^[A-Za-z0-9][A-Za-z0-9_.*/+\-]{0,39}$|^\[pH\]$"
+_WORD = r"^[A-Za-z0-9][A-Za-z0-9_.*/+\-]{0,39}$|^\[pH\]$|^\{(INR|score)\}$|^%$|^/min$"
 """A word of a closed list or a unit; free text has spaces and does not match."""
 
 _CODE = r"^[A-Z0-9][A-Z0-9.\-]{0,19}$"

@@ -120,6 +120,7 @@ class LabResult(Row):
     comparator: Comparator | None = field("Below or above the measuring range.", Leaves.AS_IS)
     value_original: Text = field("The value as it was sent, comparator included.", Leaves.NUMERIC_TEXT)
     unit_original: Text = field("The unit as it was sent.", Leaves.WITHHELD)
+    unit_inferred: bool | None = field("The sender sent no unit; the table of the laboratory states it.", Leaves.AS_IS)
     value_canonical: Number = field(
         "The number in the unit of `unit_ucum`; null where the unit is unknown.", Leaves.AS_IS
     )

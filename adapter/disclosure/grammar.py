@@ -8,7 +8,7 @@ from typing import Any
 from adapter.csor.payload import NUMERIC_TEXT
 
 _SYSTEMS = r"icd-10|opcs-4|snomed-ct|loinc"
-_UNIT = r"(10\*\d{1,2}|[kcmunpf]?(g|L|mol|eq|s|Pa|U)|\[pH\]|\[IU\]|%|min|h|d|1)"
+_UNIT = r"(10\*\d{1,2}|[kcmunpf]?(g|L|m|mol|eq|s|Pa|U)|\[pH\]|\[IU\]|\{INR\}|\{score\}|Cel|%|min|h|d|1)"
 
 TEXT_SHAPES: dict[str, re.Pattern[str]] = {
     name: re.compile(shape)

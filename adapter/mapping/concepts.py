@@ -224,6 +224,10 @@ def _plain(system: str | None) -> str:
     return (system or "").strip().removeprefix("urn:id:")
 
 
+_OTHER_TABLES = ("names", "specimens", "growth", "drugs", "imaging")
+"""How the tables of the folder are called that map no laboratory codes."""
+
+
 class Tables(NamedTuple):
     """The files of the folder as read."""
 
@@ -242,7 +246,7 @@ def load_concepts(folder: Path, *, codelists: CodeLists, units: Units, own: Sequ
     specimens = _read(folder / "specimens.csv", SpecimenRow, findings)
     concepts: list[ConceptRow] = []
     for path in [*sorted(folder.glob("*.csv")), *own]:
-        if path.name not in ("names.csv", "specimens.csv"):
+        if path in own or not path.name.startswith(_OTHER_TABLES):
             concepts += _read(path, ConceptRow, findings)
     findings += _faults(concepts, names, units)
     if findings:

@@ -4,9 +4,9 @@ The source is written from names and constants that were validated before, never
 every string of a rule goes in as a bound constant.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,7 +29,12 @@ class Projection(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
 
-Project = Callable[[Resource, Mapping[str, Resource]], Projection | None]
+class Project(Protocol):
+    """Makes one kind of row of a resource; `birth` is when the child was born, where that is known."""
+
+    def __call__(
+        self, resource: Resource, context: Mapping[str, Resource], birth: str | None = None
+    ) -> Projection | None: ...
 
 
 class Ready(NamedTuple):
@@ -90,12 +95,12 @@ class _Writer:
             self._condition(condition)
         self._lines.append("problems = ()")
         if any(each.convert is None for each in ready):
-            self._lines += ["measured = measure(resource, context)", "problems = measured[10]"]
+            self._lines += ["measured = measure(resource, context, birth)", f"problems = measured[{len(LABORATORY)}]"]
         values = {each.rule.name: self._field(number, each) for number, each in enumerate(ready)}
         fields = ", ".join(f"{self._constant(name)}: {values.get(name, 'None')}" for name in csor_map.record_fields)
         self._lines.append(f"return Projection({{{fields}}}, problems)")
         body = "\n    ".join(["get = resource.get", *self._lines])
-        source = "\n".join([*self._before, f"def project(resource, context):\n    {body}"])
+        source = "\n".join([*self._before, f"def project(resource, context, birth=None):\n    {body}"])
         namespace = dict(self._constants)
         exec(compile(source, f"<mapping {csor_map.record}>", "exec"), namespace)  # noqa: S102 - see the module's head
         project: Project = namespace["project"]

@@ -60,6 +60,7 @@ class As(StrEnum):
     UNIT_CANONICAL = "unit-canonical"
     IMPLAUSIBLE = "implausible"
     SPECIMEN_TYPE = "specimen-type"
+    UNIT_INFERRED = "unit-inferred"
 
 
 LABORATORY = (
@@ -73,6 +74,7 @@ LABORATORY = (
     As.UNIT_CANONICAL,
     As.IMPLAUSIBLE,
     As.SPECIMEN_TYPE,
+    As.UNIT_INFERRED,
 )
 """In the order of `laboratory.Measured`."""
 

@@ -5,6 +5,7 @@ the same values.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
@@ -15,7 +16,7 @@ from adapter.mapping.csor_compile import Ready
 from adapter.mapping.csor_outcome import NOTHING, Outcome, Step
 from adapter.mapping.csor_rules import ALL_VALUES, As, FieldRule
 from adapter.mapping.laboratory import Decision, Laboratory, Measured
-from adapter.mapping.observation import referred
+from adapter.mapping.observation import moment_of, referred
 
 
 class PartTrace(NamedTuple):
@@ -101,12 +102,20 @@ def first_located(paths: Sequence[str], resource: Resource, context: Mapping[str
 
 
 def trace_measured(
-    rule: FieldRule, laboratory: Laboratory, resource: Resource, context: Mapping[str, Resource]
+    rule: FieldRule,
+    laboratory: Laboratory,
+    resource: Resource,
+    context: Mapping[str, Resource],
+    *,
+    birth: str | None = None,
 ) -> FieldTrace:
     """The lineage of a field that the laboratory decides."""
-    measured = Measured(*laboratory.measure(resource, context))
-    decision = laboratory.decide(laboratory.sent(resource, context, resource.get("valueQuantity")), resource)
-    sources, steps = _Lineage(measured, decision, resource).of(rule.as_)
+    measured = Measured(*laboratory.measure(resource, context, birth))
+    decision = laboratory.decide(laboratory.sent(resource, context, resource.get("valueQuantity")), resource, context)
+    low_high = None
+    if decision.conversion is not None:
+        low_high = decision.conversion.range_at(birth=birth, moment=moment_of(resource, context))
+    sources, steps = _Lineage(measured, decision, resource, low_high).of(rule.as_)
     return FieldTrace(sources, rule_place(rule), steps) if steps else FieldTrace((), rule_place(rule), ())
 
 
@@ -116,10 +125,13 @@ _Found = tuple[tuple[str, ...], tuple[Step, ...]]
 class _Lineage:
     """Sources and steps of the fields of one value."""
 
-    def __init__(self, measured: Measured, decision: Decision, resource: Resource) -> None:
+    def __init__(
+        self, measured: Measured, decision: Decision, resource: Resource, low_high: tuple[Decimal, Decimal] | None
+    ) -> None:
         self._measured = measured
         self._decision = decision
         self._resource = resource
+        self._limits = f"{low_high[0]}..{low_high[1]}" if low_high is not None else ""
         self._quantity = isinstance(resource.get("valueQuantity"), dict)
 
     def of(self, conversion: As) -> _Found:
@@ -135,6 +147,8 @@ class _Lineage:
                 return self._unit_original()
             case As.UNIT_CANONICAL:
                 return self._unit_canonical()
+            case As.UNIT_INFERRED:
+                return self._unit_inferred()
             case _:
                 return self._value(conversion)
 
@@ -178,6 +192,12 @@ class _Lineage:
         sources, _ = self._unit_original()
         return sources or self._decided(), (Step("look-up", conversion.place, conversion.canonical),)
 
+    def _unit_inferred(self) -> _Found:
+        meaning = self._decision.meaning
+        if not self._measured.unit_inferred:
+            return (), ()
+        return self._decided(), (Step("constant", f"unit {meaning.unit} of {meaning.place}", "true"),)
+
     def _value(self, conversion: As) -> _Found:
         measured = self._measured
         source = "valueQuantity.value" if self._quantity else self._other_path()
@@ -195,9 +215,7 @@ class _Lineage:
         steps = (number, self._converted())
         if conversion is As.VALUE_CANONICAL:
             return (source,), steps
-        rule = self._decision.conversion
-        limits = f"{rule.low}..{rule.high}" if rule is not None else ""
-        return (source,), (*steps, Step("plausible", limits, str(bool(measured.is_implausible)).lower()))
+        return (source,), (*steps, Step("plausible", self._limits, str(bool(measured.is_implausible)).lower()))
 
     def _converted(self) -> Step:
         rule = self._decision.conversion

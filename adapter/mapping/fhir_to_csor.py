@@ -17,6 +17,7 @@ from adapter.mapping.csor_conversions import conversion
 from adapter.mapping.csor_rules import LABORATORY, As, CsorMap, FieldRule
 from adapter.mapping.csor_trace import FieldTrace, first_located, trace_codes, trace_field, trace_measured
 from adapter.mapping.laboratory import Laboratory
+from adapter.mapping.measures import Measures, load_measures
 from adapter.mapping.units import Units, load_units
 
 UK = ZoneInfo("Europe/London")
@@ -44,36 +45,50 @@ class CsorMaps:
     """The mapping set from FHIR to CSOR."""
 
     def __init__(
-        self, kinds: Mapping[str, KindMap], *, laboratory: Laboratory, codelists: CodeLists, units: Units
+        self,
+        kinds: Mapping[str, KindMap],
+        *,
+        laboratory: Laboratory,
+        measures: Measures,
+        codelists: CodeLists,
+        units: Units,
     ) -> None:
         self.kinds = kinds
         self.codelists = codelists
         self.units = units
+        self.measures = measures
         self._laboratory = laboratory
         self._projects = {kind: each.project for kind, each in kinds.items()}
 
-    def project(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> Projection | None:
-        """The row of this kind that a resource gives; None where `include-if` says that it gives none."""
-        return self._projects[kind](resource, context)
+    def project(
+        self, kind: str, resource: Resource, context: Mapping[str, Resource], birth: str | None = None
+    ) -> Projection | None:
+        """The row of this kind that a resource gives; None where `include-if` says that it gives none.
+
+        `birth` is when the child was born, as far as known: what is plausible depends on the age.
+        """
+        return self._projects[kind](resource, context, birth)
 
     def project_traced(
-        self, kind: str, resource: Resource, *, context: Mapping[str, Resource]
+        self, kind: str, resource: Resource, *, context: Mapping[str, Resource], birth: str | None = None
     ) -> TracedProjection | None:
         """The same row, and for each field that has a value where it came from."""
-        projection = self.project(kind, resource, context=context)
+        projection = self.project(kind, resource, context, birth)
         if projection is None:
             return None
         lineage = {
-            each.rule.name: self._trace(each, resource, context)
+            each.rule.name: self._trace(each, resource, context, birth)
             for each in self.kinds[kind].rules
             if projection.fields[each.rule.name] is not None
         }
         return TracedProjection(fields=projection.fields, problems=projection.problems, lineage=lineage)
 
-    def _trace(self, ready: Ready, resource: Resource, context: Mapping[str, Resource]) -> FieldTrace:
+    def _trace(
+        self, ready: Ready, resource: Resource, context: Mapping[str, Resource], birth: str | None
+    ) -> FieldTrace:
         rule = ready.rule
         if ready.convert is None:
-            traced = trace_measured(rule, self._laboratory, resource, context)
+            traced = trace_measured(rule, self._laboratory, resource, context, birth=birth)
         else:
             traced = trace_field(ready, resource, context)
         if rule.as_ in (As.CODES, As.TEST_CODES):
@@ -93,12 +108,13 @@ def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Seque
     units = load_units(folder / "units", analytes=analytes, measures=get_args(Measure))
     concepts = load_concepts(folder / "concepts", codelists=codelists, units=units, own=own_concepts)
     laboratory = Laboratory(concepts=concepts, units=units, codelists=codelists)
+    measures = load_measures(folder / "concepts" / "growth.csv", units=units, codelists=codelists)
     kinds: dict[str, KindMap] = {}
     for csor_map in _read(folder / "fhir-to-csor", codelists):
         rules = tuple(_ready(number, csor_map, codelists, timezone) for number in range(len(csor_map.fields)))
         project = compile_map(csor_map, rules, laboratory=laboratory)
         kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project)
-    return CsorMaps(kinds, laboratory=laboratory, codelists=codelists, units=units)
+    return CsorMaps(kinds, laboratory=laboratory, measures=measures, codelists=codelists, units=units)
 
 
 def _ready(number: int, csor_map: CsorMap, codelists: CodeLists, timezone: ZoneInfo) -> Ready:

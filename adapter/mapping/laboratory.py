@@ -13,7 +13,15 @@ from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concepts import UNMAPPED, Coding, Concepts, Meaning, Specimen
 from adapter.mapping.csor_codings import code_of
 from adapter.mapping.csor_outcome import problem
-from adapter.mapping.observation import UNRESOLVED, codings_of, key_of, other_value, quantity_value, specimen_of
+from adapter.mapping.observation import (
+    UNRESOLVED,
+    codings_of,
+    key_of,
+    moment_of,
+    other_value,
+    quantity_value,
+    specimen_of,
+)
 from adapter.mapping.units import ConflictingUnits, Conversion, Units
 
 _LIMIT = 20_000
@@ -43,6 +51,8 @@ class Measured(NamedTuple):
     unit: str | None
     is_implausible: bool | None
     specimen: str
+    unit_inferred: bool | None
+    """True where the sender sent no unit and the laboratory's table states it."""
     problems: tuple[Problem, ...]
 
 
@@ -66,6 +76,7 @@ class Decision(NamedTuple):
     sampled: Specimen | None
     conversion: Conversion | None
     unit_original: str | None
+    unit_inferred: bool | None
     problems: tuple[Problem, ...]
 
 
@@ -80,11 +91,14 @@ class Laboratory:
         self._met: dict[tuple[Any, ...], tuple[Any, Any, Decision]] = {}
         """By the identity of the parts a feed's results share, which each entry keeps alive; text is compared after."""
 
-    def measure(self, resource: Resource, context: Mapping[str, Resource]) -> tuple[Any, ...]:
-        """Everything the row needs of one Observation, as the values of `Measured` in a plain tuple."""
+    def measure(self, resource: Resource, context: Mapping[str, Resource], birth: str | None = None) -> tuple[Any, ...]:
+        """Everything the row needs of one Observation, as the values of `Measured` in a plain tuple.
+
+        With `birth` the value is held to what is plausible at that age, else to the widest range.
+        """
         quantity = resource.get("valueQuantity")
         decision = self._decision(resource, context, quantity)
-        codes, meaning, _, conversion, unit_original, problems = decision
+        codes, meaning, _, conversion, unit_original, inferred, problems = decision
         if type(quantity) is dict:
             value, comparator, original = quantity_value(quantity)
         else:
@@ -93,16 +107,17 @@ class Laboratory:
         if value is None and original is not None and analyte != UNMAPPED:
             problems += _NO_NUMBER
         if value is None or conversion is None:
-            none = None
-            return (analyte, codes, value, comparator, original, unit_original, none, none, none, specimen, problems)
+            n = None
+            return (analyte, codes, value, comparator, original, unit_original, n, n, n, specimen, n, problems)
         canonical = value if conversion[1] == 1 else conversion.apply(value)
-        is_implausible = canonical is not None and not conversion[4] <= canonical <= conversion[5]
-        if is_implausible:
-            problems += _IMPLAUSIBLE
+        is_implausible = False
+        if canonical is not None and not conversion[8] <= canonical <= conversion[9]:
+            is_implausible = conversion.is_implausible(canonical, birth=birth, moment=moment_of(resource, context))
+            problems += _IMPLAUSIBLE if is_implausible else ()
         unit = conversion[3]
         return (
             analyte, codes, value, comparator, original, unit_original, canonical, unit, is_implausible, specimen,
-            problems,
+            inferred, problems,
         )  # fmt: skip
 
     def _decision(self, resource: Resource, context: Mapping[str, Resource], quantity: Any) -> Decision:
@@ -126,17 +141,21 @@ class Laboratory:
         return decision
 
     def _decide(self, resource: Resource, context: Mapping[str, Resource]) -> Decision:
-        """From the tables; remembered unless sender or day of collection matter."""
+        """From the tables; remembered, and by sender and day of collection where these matter."""
         quantity = resource.get("valueQuantity")
-        decision = self.decide(self.sent(resource, context, quantity), resource)
         key = key_of(resource, context, quantity)
-        if decision.meaning.is_timeless and key is not None:
+        dated = (key, _sender(resource), _day(resource, context))
+        try:
+            known = self._memory.get(dated)
+        except TypeError:
+            return self.decide(self.sent(resource, context, quantity), resource, context)
+        if known is not None:
+            return known
+        decision = self.decide(self.sent(resource, context, quantity), resource, context)
+        if key is not None:
             if len(self._memory) >= _LIMIT:
                 self._memory.clear()
-            try:
-                self._memory[key] = decision
-            except TypeError:
-                return decision
+            self._memory[key if decision.meaning.is_timeless else dated] = decision
         return decision
 
     def sent(self, resource: Resource, context: Mapping[str, Resource], quantity: Any) -> Sent:
@@ -161,13 +180,13 @@ class Laboratory:
             codings_of(concept), text if type(text) is str else None, unit, unit_code, specimen_codings, specimen_text
         )
 
-    def decide(self, sent: Sent, resource: Resource) -> Decision:
+    def decide(self, sent: Sent, resource: Resource, context: Mapping[str, Resource]) -> Decision:
         """All but the number, from the tables."""
         sampled: Specimen | None = None
         if sent.specimen_codings is not None and (sent.specimen_codings or sent.specimen_text):
             sampled = self._concepts.specimen(sent.specimen_codings, sent.specimen_text)
         meaning = self._concepts.meaning(
-            sent.codings, text=sent.text, specimen=sampled, sender=_sender(resource), day=_day(resource)
+            sent.codings, text=sent.text, specimen=sampled, sender=_sender(resource), day=_day(resource, context)
         )
         problems: tuple[Problem, ...] = ()
         if sent.specimen_codings == UNRESOLVED:
@@ -182,6 +201,7 @@ class Laboratory:
             sampled=sampled,
             conversion=conversion,
             unit_original=sent.unit or sent.unit_code,
+            unit_inferred=True if conversion is not None and meaning.unit and not _has_unit(sent) else None,
             problems=problems + found,
         )
 
@@ -191,7 +211,7 @@ class Laboratory:
         has_number = "valueQuantity" in resource or other_value(resource)[0] is not None
         if meaning.analyte == UNMAPPED or not has_number:
             return None, ()
-        given = (sent.unit, sent.unit_code) if sent.unit or sent.unit_code else (meaning.unit,)
+        given = (sent.unit, sent.unit_code) if _has_unit(sent) else (meaning.unit,)
         try:
             found = self._units.conversion(meaning.analyte, *given)
         except ConflictingUnits:
@@ -211,12 +231,16 @@ _UNRESOLVED_SPECIMEN = problem(
 )
 
 
+def _has_unit(sent: Sent) -> bool:
+    """Blanks are no unit."""
+    return any(text is not None and not text.isspace() and text for text in (sent.unit, sent.unit_code))
+
+
 def _sender(resource: Resource) -> str:
     meta = resource.get("meta")
     source = meta.get("source") if isinstance(meta, dict) else None
     return source if isinstance(source, str) else ""
 
 
-def _day(resource: Resource) -> str:
-    moment = resource.get("effectiveDateTime")
-    return moment[:10] if isinstance(moment, str) and len(moment) >= len("2026-01-01") else ""
+def _day(resource: Resource, context: Mapping[str, Resource]) -> str:
+    return (moment_of(resource, context) or "")[:10]

@@ -105,6 +105,19 @@ def specimen_of(
     return codings_of(kind), text if type(text) is str else None
 
 
+def moment_of(resource: Resource, context: Mapping[str, Resource] | None = None) -> str | None:
+    """When it was sampled or measured, as text of at least a day; None where nobody says."""
+    moment = resource.get("effectiveDateTime")
+    if moment is None:
+        period = resource.get("effectivePeriod")
+        moment = period.get("start") if type(period) is dict else resource.get("effectiveInstant")
+    if moment is None and context is not None:
+        sampled = referred(resource.get("specimen"), resource, context)
+        collection = sampled.get("collection") if sampled is not None else None
+        moment = collection.get("collectedDateTime") if type(collection) is dict else None
+    return moment if type(moment) is str and len(moment) >= len("2026-01-01") else None
+
+
 def referred(reference: Any, resource: Resource, context: Mapping[str, Resource]) -> Resource | None:
     """The resource a reference means: contained, or of the context under the reference as written."""
     target = reference.get("reference") if type(reference) is dict else None

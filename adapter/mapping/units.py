@@ -45,6 +45,16 @@ class Conversion(NamedTuple):
     """Where the canonical unit is stated: `crp.yaml:4`, for lineage."""
     bands: tuple[Band, ...]
     """By age, oldest first; `low` and `high` are the widest range."""
+    sure_low: Decimal
+    sure_high: Decimal
+    """Plausible at every age, so that the age of most values need not be known."""
+
+    def is_implausible(self, canonical: Decimal, *, birth: str | None, moment: str | None) -> bool:
+        """Whether a canonical value is outside what is plausible at that age."""
+        if self.sure_low <= canonical <= self.sure_high:
+            return False
+        low, high = self.range_at(birth=birth, moment=moment)
+        return not low <= canonical <= high
 
     def apply(self, value: Decimal) -> Decimal | None:
         """The canonical value; None where the number does not say which value it is."""
@@ -187,6 +197,8 @@ def _spelt(table: UnitTable, written: Mapping[str, list[str]]) -> Iterator[tuple
             high=table.plausible.high,
             place=_canonical_place(table),
             bands=bands,
+            sure_low=max([table.plausible.low, *(band.low for band in bands)]),
+            sure_high=min([table.plausible.high, *(band.high for band in bands)]),
         )
         for text in (accepted.unit, *written.get(accepted.unit, ())):
             yield tidy_unit(text), False, conversion

@@ -40,7 +40,7 @@ class Example(Positioned):
 
 @cache
 def maps() -> CsorMaps:
-    return load_csor_maps(MAPPINGS)
+    return load_csor_maps(MAPPINGS, own_concepts=[MAPPINGS / "examples" / "laboratory-table.csv"])
 
 
 def example_files() -> list[Path]:

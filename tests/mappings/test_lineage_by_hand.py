@@ -19,7 +19,8 @@ NOT_BY_HAND = {"constant", "collect"}
 @cache
 def line_of(place: str) -> str:
     name, _, number = place.rpartition(":")
-    (file,) = [path for path in MAPPINGS.rglob(name) if "examples" not in path.parts and "v2-to-fhir" not in path.parts]
+    elsewhere = {"fhir-to-csor", "v2-to-fhir", "stories"} if name.endswith(".csv") else {"examples", "v2-to-fhir"}
+    (file,) = [path for path in MAPPINGS.rglob(name) if not elsewhere & set(path.parts)]
     return file.read_text(encoding="utf-8").splitlines()[int(number) - 1]
 
 
