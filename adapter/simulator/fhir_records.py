@@ -10,12 +10,13 @@ from adapter.simulator.fhir_imaging import imaging
 from adapter.simulator.fhir_laboratory import laboratory
 from adapter.simulator.fhir_measurements import measurements
 from adapter.simulator.fhir_medication import medication, products
+from adapter.simulator.fhir_notes import notes
 from adapter.simulator.fhir_people import people
 from adapter.simulator.fhir_versions import Change
 from adapter.simulator.fhir_visits import conditions, encounters, procedures, wards
 from adapter.simulator.wards import SITES
 
-_OF_EVERYBODY = (people, encounters, laboratory, imaging, measurements)
+_OF_EVERYBODY = (people, encounters, laboratory, imaging, measurements, notes)
 _UNLESS_TOLD_BY_V2 = (conditions, procedures, medication)
 
 

@@ -20,6 +20,7 @@ from adapter.simulator.course import (
     Visit,
 )
 from adapter.simulator.examinations import Examination, ImagingCode, Reading
+from adapter.simulator.operative_records import OperativeRecord
 from adapter.simulator.people import Person
 from adapter.simulator.prescriptions import Dose, Drug, Prescription
 from adapter.simulator.wards import NICU, SURGICAL, THEATRE
@@ -145,6 +146,16 @@ COURSE = Course(
             ),
             n_series=2,
             n_instances=3,
+        ),
+    ),
+    records=(
+        OperativeRecord(
+            number="N1", visit="V1", condition="nec", operated_at=day(12), recorded_at=day(12, hours=9),
+            status="amended",
+            answers={
+                "technique": "resection_stoma", "extent": "multifocal", "stoma_formed": True,
+                "decision_dt": day(11, hours=20), "bowel_remaining_cm": Decimal("95.5"),
+            },
         ),
     ),
     prescriptions=(

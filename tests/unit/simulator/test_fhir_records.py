@@ -403,3 +403,33 @@ def test_an_order_is_active_until_it_ends() -> None:
         return str(found["status"])
 
     assert [status(day(1)), status(day(3))] == ["active", "completed"]
+
+
+# Operative records
+
+
+def answers(response: dict[str, Any]) -> dict[str, Any]:
+    questions = [question for group in response["item"] for question in group["item"]]
+    return {question["linkId"]: next(iter(question["answer"][0].values())) for question in questions}
+
+
+def test_a_record_is_begun_then_completed_then_amended() -> None:
+    begun, completed, amended = (
+        the("QuestionnaireResponse", moment) for moment in (day(12, minutes=20), day(13), day(14))
+    )
+
+    assert [one["status"] for one in (begun, completed, amended)] == ["in-progress", "completed", "amended"]
+    assert set(answers(begun)) == {"procedure.operated"}
+    assert set(answers(amended)) - set(answers(completed)) == {"findings.bowel-remaining-cm"}
+    assert completed["authored"] == amended["authored"] == "2026-10-13T14:12:00+01:00"
+
+
+def test_a_record_answers_in_the_types_of_its_questions() -> None:
+    record = the("QuestionnaireResponse", day(14))
+    given = answers(record)
+
+    assert record["questionnaire"] == "https://fhir.rxx.example/Questionnaire/operative-record-nec"
+    assert given["procedure.operated"] == "2026-10-13T05:12:00+01:00"
+    assert given["procedure.technique"]["code"] == "resection_stoma"
+    assert given["procedure.stoma-formed"] is True
+    assert given["findings.bowel-remaining-cm"] == Decimal("95.5")
