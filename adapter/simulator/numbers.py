@@ -44,6 +44,26 @@ class NumberBook:
         """OBR-3."""
         return self._unused(LETTERS_OF_A_LABORATORY, 1_000_000, 9_999_999)
 
+    def accession_number(self) -> str:
+        """OBR-3 of a radiology report; eleven signs, as many systems hold no more."""
+        return self._unused("RXX", 10_000_000, 99_999_999)
+
+    def placer_number(self) -> str:
+        """ORC-2 of a request to radiology."""
+        return self._unused("", 100_000_000, 999_999_999)
+
+    def prescription_number(self) -> str:
+        """ORC-2 of an order of a drug."""
+        return self._unused("RX", 1_000_000, 9_999_999)
+
+    def record_number(self) -> str:
+        """Of a set of measurements or a form."""
+        return self._unused("F", 1_000_000, 9_999_999)
+
+    def study_uid(self) -> str:
+        """DICOM Study Instance UID, under the root of UUIDs (PS3.5, B.2)."""
+        return f"2.25.{self._rng.getrandbits(100)}"
+
     def _unused(self, prefix: str, least: int, most: int) -> str:
         while (number := f"{prefix}{self._rng.randint(least, most)}") in self._given:
             pass

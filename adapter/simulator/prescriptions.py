@@ -1,6 +1,6 @@
 """Drugs and nutrition as values: what was ordered, and what was given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -46,3 +46,11 @@ class Prescription:
     ends_at: datetime
     doses: tuple[Dose, ...] = ()
     """In order of time."""
+
+
+def cut_off(prescription: Prescription, end: datetime) -> Prescription:
+    """Nothing is given after the end, and what runs stops then."""
+    if prescription.ends_at <= end:
+        return prescription
+    doses = tuple(replace(dose, until=min(dose.until, end)) for dose in prescription.doses if dose.at < end)
+    return replace(prescription, doses=doses, ends_at=doses[-1].until)
