@@ -9,6 +9,7 @@ from adapter.simulator.fhir_people import merged_at, subject
 from adapter.simulator.fhir_terms import (
     HL7,
     ORDER_NUMBER,
+    SET_UP,
     SNOMED,
     Json,
     coding,
@@ -22,7 +23,7 @@ from adapter.simulator.fhir_terms import (
     versions,
     without_empty,
 )
-from adapter.simulator.fhir_versions import BEFORE_EVERYTHING, Change
+from adapter.simulator.fhir_versions import Change
 from adapter.simulator.fhir_visits import visit_at
 from adapter.simulator.prescriptions import Dose, Drug, Prescription
 
@@ -39,7 +40,7 @@ def products(courses: Iterable[Course]) -> Iterator[Change]:
     drugs = {one.drug.code: one.drug for course in courses for one in course.prescriptions if _is_product(one.drug)}
     for drug in drugs.values():
         yield Change(
-            visible_at=BEFORE_EVERYTHING,
+            visible_at=SET_UP,
             resource=resource("Medication", drug.system, drug.code, status="active", code=_code(drug)),
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 from zlib import crc32
@@ -11,6 +12,8 @@ from adapter.simulator.fhir_versions import Change, Resource
 from adapter.simulator.moments import LONDON
 
 Json = dict[str, Any]
+SET_UP = datetime(2020, 1, 1, tzinfo=LONDON)
+"""When the EPR was installed: wards and products are older than any patient."""
 
 TRUST = "https://fhir.rxx.example"
 HOSPITAL_NUMBER = f"{TRUST}/Id/hospital-number"
@@ -70,6 +73,7 @@ def also_as_fhir(lines: Iterable[LineOfTable]) -> Iterator[LineOfTable]:
             yield replace(line, system=system_uri(line.system))  # type: ignore[type-var]
 
 
+@lru_cache(maxsize=1 << 16)
 def identity(kind: str, *numbers: str) -> str:
     """A resource id that says nothing of whom it is about."""
     return str(uuid5(NAMESPACE_URL, "/".join((TRUST, kind, *numbers))))
@@ -113,7 +117,7 @@ def period(start: datetime, end: datetime | None = None) -> Json:
 
 def without_empty(elements: Mapping[str, Any]) -> Json:
     """FHIR has no empty elements: what is None, or empty, is left out."""
-    return {name: value for name, value in elements.items() if value not in (None, "", [], {})}
+    return {name: value for name, value in elements.items() if value or value == 0}
 
 
 def resource(kind: str, *numbers: str, **elements: Any) -> Json:

@@ -12,6 +12,7 @@ from adapter.simulator.fhir_terms import (
     ODS_SITE,
     OPCS_4,
     OPCS_4_OF_THE_CODERS,
+    SET_UP,
     SNOMED,
     TREATMENT_FUNCTION,
     UK_CORE,
@@ -29,7 +30,7 @@ from adapter.simulator.fhir_terms import (
     versions,
     without_empty,
 )
-from adapter.simulator.fhir_versions import BEFORE_EVERYTHING, Change
+from adapter.simulator.fhir_versions import Change
 from adapter.simulator.wards import Site, Ward
 
 _INPATIENT = coding(f"{HL7}v3-ActCode", "IMP", "inpatient encounter")
@@ -48,7 +49,7 @@ def wards(sites: Iterable[Site]) -> Iterator[Change]:
                 physicalType=concept(coding(f"{HL7}location-physical-type", "wa", "Ward")),
                 managingOrganization={"identifier": identifier(ODS_SITE, site.code)},
             )
-            yield Change(visible_at=BEFORE_EVERYTHING, resource=place)
+            yield Change(visible_at=SET_UP, resource=place)
 
 
 def visit_at(course: Course, moment: datetime) -> Json | None:

@@ -12,7 +12,7 @@ import pytest
 
 from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_terms import also_as_fhir
-from adapter.simulator.fhir_versions import BEFORE_EVERYTHING, Change, encode
+from adapter.simulator.fhir_versions import Change, encode
 from adapter.simulator.laboratory import LabCode
 from tests.unit.simulator.fhir_courses import BORN, COURSE, MERGED, a_course, day
 
@@ -385,7 +385,7 @@ def test_a_dose_goes_on_until_it_is_over_and_may_not_be_given() -> None:
 
 def test_nutrition_names_its_product_by_reference_and_drugs_by_code() -> None:
     found = at("MedicationAdministration", day(13))
-    product = the("Medication", BEFORE_EVERYTHING)
+    product = the("Medication", BORN)
     by_reference = [one for one in found if "medicationReference" in one]
     by_code = [one for one in found if "medicationCodeableConcept" in one]
 
