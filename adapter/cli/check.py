@@ -1,6 +1,6 @@
 """`csor-adapter check`: the mappings and a trust's configuration, whole, before anything starts with them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -32,7 +32,7 @@ def check(
     folder = (settings.mappings if settings else None) or config.packaged("mappings")
     if settings:
         errors += _secret_faults(settings)
-    told = list(_mappings(folder, settings.laboratory_tables if settings else (), errors))
+    told = list(_mappings(folder, settings, errors))
     if show and config_file:
         _show(config_file)
     if messages:
@@ -52,15 +52,17 @@ def _tried(load: Callable[[], T], errors: list[SetupError]) -> T | None:
         return None
 
 
-def _mappings(folder: Path, tables: Sequence[Path], errors: list[SetupError]) -> Iterator[str]:
+def _mappings(folder: Path, settings: config.TrustSettings | None, errors: list[SetupError]) -> Iterator[str]:
     """Each part of the mapping set, read as the service reads it; what could be read is named with its count."""
     vendors = [path.name for path in sorted((folder / "v2-to-fhir" / "vendors").glob("*")) if path.is_dir()]
     for vendor in (None, *vendors):
         _tried(partial(mapping.load_v2_maps, folder, vendor=vendor), errors)
     yield f"v2-to-fhir ({len(vendors)} vendors)"
+    tables = settings.laboratory_tables if settings else ()
     _tried(lambda: mapping.load_csor_maps(folder, own_concepts=tables), errors)
     yield "fhir-to-csor"
-    lists = _tried(lambda: mapping.load_codelists(folder / "codelists"), errors)
+    closure = settings.snomed_closure if settings else None
+    lists = _tried(lambda: mapping.load_codelists(folder / "codelists", closure=closure), errors)
     if lists is None:
         return
     yield f"{len(lists.names)} code lists"

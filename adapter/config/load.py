@@ -27,7 +27,7 @@ def load_trust(path: Path) -> TrustSettings:
     merged, vendor_path = _merged(path)
     context = {"folder": path.resolve().parent}
     settings = validate_node(merged, TrustSettings, exit_code=ExitCode.CONFIG, context=context)
-    settings._digest = _digest(path, vendor_path, *(table for table in settings.laboratory_tables if table.exists()))
+    settings._digest = _digest(path, vendor_path, *(table for table in settings.own_tables() if table.exists()))
     return settings
 
 

@@ -158,6 +158,15 @@ class Settle(Positioned):
     debounce_s: Annotated[float, Field(ge=0)] = 2.0
 
 
+class Cohort(Positioned):
+    """What this trust's register takes, and when silence is an alarm."""
+
+    nec_scope: Literal["surgical", "definite", "all"] = "surgical"
+    """Which infants with necrotising enterocolitis count as confirmed (ruling R2)."""
+    alarm_after: Duration = timedelta(days=42)
+    """No newly confirmed child for so long: at about one a week and site, something is broken."""
+
+
 class CsorApiSink(Positioned):
     """CSOR over HTTPS."""
 
@@ -215,14 +224,22 @@ class TrustSettings(Positioned):
     identity: Identity
     hold: Hold = Hold()
     settle: Settle = Settle()
+    cohort: Cohort = Cohort()
     sink: Sink | None = None
     disclosure: Disclosure = Disclosure()
     laboratory_tables: tuple[FilePath, ...] = ()
     """The trust's own local codes, in the columns of `mappings/concepts/`, kept outside the package."""
+    snomed_closure: FilePath | None = None
+    """CSV of ancestor and descendant: what lies below the SNOMED CT codes of the code lists is on them, too."""
     mappings: FilePath | None = None
     """Default: the mappings that came with the adapter."""
 
     _digest: str = PrivateAttr(default="")
+
+    def own_tables(self) -> tuple[FilePath, ...]:
+        """The trust's files beside this one that shape rows; their bytes are part of the digest."""
+        closure = (self.snomed_closure,) if self.snomed_closure else ()
+        return (*self.laboratory_tables, *closure)
 
     def digest(self) -> str:
         """SHA-256 over the bytes of the trust file and the vendor file; part of every row's lineage."""

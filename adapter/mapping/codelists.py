@@ -12,12 +12,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from adapter.datafile import Positioned, hyphenated, load_model, read_csv
 from adapter.errors import ExitCode, Finding, SetupError
+from adapter.mapping.closure import Descent, below, read_closure
 
 _ICD = re.compile(r"([A-Z]\d[0-9AB])(?:X|(\d))?[0-9A-Z]{0,3}\Z")
 _OPCS = re.compile(r"([A-HJ-Z]\d\d)(\d)?[0-9A-Z]?\Z")
 _NOT_CODE = str.maketrans("", "", " \t.†‡*+")
 _SNOMED = re.compile(r"[1-9]\d{2,14}[01]0\d\Z")
 _PERMUTE = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+_SNOMED_CT = "snomed-ct"
 _LOINC = re.compile(r"\d{1,7}-\d\Z")
 
 NormalForm = Literal["icd-10", "opcs-4", "snomed-ct", "loinc"]
@@ -142,11 +144,15 @@ _FORMS: Mapping[str, Callable[[str], str | None]] = {
 class CodeLists:
     """All lists of a mapping set, read once."""
 
-    def __init__(self, listing: Listing, rows: Mapping[str, Iterable[ListedCode]]) -> None:
+    def __init__(
+        self, listing: Listing, rows: Mapping[str, Iterable[ListedCode]], *, closure: Iterable[Descent] = ()
+    ) -> None:
+        """`closure`: what lies below the SNOMED codes of the lists is on them, too."""
         self._systems = {_key(name): each for each in listing.systems for name in (each.name, each.uri, *each.also)}
         self._lists: dict[str, dict[tuple[str, str], ListedCode]] = {}
         for name, listed in rows.items():
             self._lists[name] = {self._row_key(row): row for row in listed if row.include}
+        self._extend(below(closure))
         self.names = tuple(self._lists)
 
     def system(self, text: str | None) -> CodeSystem | None:
@@ -188,6 +194,17 @@ class CodeLists:
             for name in self._lists
         }
 
+    def _extend(self, descendants: Mapping[str, Iterable[str]]) -> None:
+        """A code with a row of its own on any list stays there only: a congenital hernia is no unspecified one."""
+        own = {key for rows in self._lists.values() for key in rows}
+        for rows in self._lists.values():
+            for (system, code), row in list(rows.items()):
+                for descendant in sorted(descendants.get(code, ())) if system == _SNOMED_CT else ():
+                    key = (system, descendant)
+                    if key not in own:
+                        note = f"below {code} in the trust's closure file"
+                        rows.setdefault(key, row.model_copy(update={"code": descendant, "display": "", "note": note}))
+
     def _row_key(self, row: ListedCode) -> tuple[str, str]:
         normal = self.normal(row.system, row.code)
         return (normal.system, normal.code) if normal is not None else (row.system, row.code)
@@ -197,8 +214,11 @@ def _key(name: str) -> str:
     return name.strip().removeprefix("urn:id:").casefold()
 
 
-def load_codelists(folder: Path) -> CodeLists:
-    """Reads index.yaml and every list of it; SetupError with all faults."""
+def load_codelists(folder: Path, *, closure: Path | None = None) -> CodeLists:
+    """Reads index.yaml and every list of it; SetupError with all faults.
+
+    `closure` is the trust's file of SNOMED CT descendants.
+    """
     listing = load_model(folder / "index.yaml", Listing, exit_code=ExitCode.MAPPING)
     rows: dict[str, list[ListedCode]] = {}
     findings: list[Finding] = []
@@ -210,10 +230,25 @@ def load_codelists(folder: Path) -> CodeLists:
     lists = CodeLists(listing, rows)
     for name, listed in rows.items():
         findings += _faults(name, listed, lists)
+    pairs: list[Descent] = []
+    if closure is not None:
+        try:
+            pairs = read_closure(closure)
+        except SetupError as error:
+            findings += error.findings or [Finding(file=str(closure), line=0, column=0, text=str(error))]
+        findings += _false_codes(pairs)
     findings += _unlisted(folder, listing)
     if findings:
         raise SetupError("the code lists cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
-    return lists
+    return CodeLists(listing, rows, closure=pairs) if pairs else lists
+
+
+def _false_codes(pairs: Iterable[Descent]) -> Iterator[Finding]:
+    for pair in pairs:
+        for code in (pair.ancestor, pair.descendant):
+            if _normalise_snomed(code) is None:
+                text = f"{code} is not a SNOMED CT concept: its check digit or its kind is wrong"
+                yield Finding(file=pair._file, line=pair._line, column=1, text=text)
 
 
 def _faults(name: str, listed: Iterable[ListedCode], lists: CodeLists) -> Iterator[Finding]:

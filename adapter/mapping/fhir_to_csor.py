@@ -7,17 +7,34 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from adapter.assertion import Resource
+from adapter.csor.derive import OutcomeRules
 from adapter.csor.fields import Analyte, Measure
 from adapter.datafile import load_model, positions_of
 from adapter.errors import ExitCode, Finding, Problem, SetupError
+from adapter.fhir.sorting import Known
 from adapter.mapping.codelists import CodeLists, load_codelists
 from adapter.mapping.concepts import UNMAPPED, load_concepts
 from adapter.mapping.csor_compile import Project, Projection, Ready, compile_map
-from adapter.mapping.csor_conversions import conversion
-from adapter.mapping.csor_rules import LABORATORY, As, CsorMap, FieldRule
-from adapter.mapping.csor_trace import FieldTrace, first_located, trace_codes, trace_field, trace_measured
+from adapter.mapping.csor_conversions import Tables, conversion
+from adapter.mapping.csor_decided import Decider, measures_decider
+from adapter.mapping.csor_rules import DECIDED, As, CsorMap, FieldRule
+from adapter.mapping.csor_trace import (
+    FieldTrace,
+    first_located,
+    holds,
+    laboratory_decider,
+    rule_place,
+    trace_codes,
+    trace_field,
+)
+from adapter.mapping.drugs import load_drugs
+from adapter.mapping.examinations import load_examinations
 from adapter.mapping.laboratory import Laboratory
-from adapter.mapping.measures import Measures, load_measures
+from adapter.mapping.measures import load_measures
+from adapter.mapping.operation_notes import load_operation_notes, notes_decider
+from adapter.mapping.outcomes import load_outcome_rules
+from adapter.mapping.own_tables import NO_OWN_TABLES, OwnTables
+from adapter.mapping.signs import load_reports, reports_decider
 from adapter.mapping.units import Units, load_units
 
 UK = ZoneInfo("Europe/London")
@@ -39,6 +56,7 @@ class KindMap:
     source: CsorMap
     rules: tuple[Ready, ...]
     project: Project
+    decider: Decider | None
 
 
 class CsorMaps:
@@ -48,17 +66,30 @@ class CsorMaps:
         self,
         kinds: Mapping[str, KindMap],
         *,
-        laboratory: Laboratory,
-        measures: Measures,
         codelists: CodeLists,
         units: Units,
+        known: Known,
+        outcome_rules: OutcomeRules,
     ) -> None:
         self.kinds = kinds
         self.codelists = codelists
         self.units = units
-        self.measures = measures
-        self._laboratory = laboratory
+        self.known = known
+        """Which codes are of examinations and of measurements: for reading FHIR bodies."""
+        self.outcome_rules = outcome_rules
         self._projects = {kind: each.project for kind, each in kinds.items()}
+
+    def kinds_of(self, resource_type: str) -> tuple[str, ...]:
+        """The kinds of row that a resource of this type may give."""
+        return tuple(kind for kind, each in self.kinds.items() if resource_type in each.source.from_)
+
+    def left_out_by(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> str | None:
+        """Why a resource gives no row of this kind: the path of the condition, or what no table knows. Not quick."""
+        if self.project(kind, resource, context) is not None:
+            return None
+        each = self.kinds[kind]
+        failed = (condition.path for condition in each.source.include_if if not holds(condition, resource, context))
+        return next(failed, each.decider.otherwise if each.decider is not None else "decided")
 
     def project(
         self, kind: str, resource: Resource, context: Mapping[str, Resource], birth: str | None = None
@@ -77,18 +108,21 @@ class CsorMaps:
         if projection is None:
             return None
         lineage = {
-            each.rule.name: self._trace(each, resource, context, birth)
+            each.rule.name: self._trace(kind, each, resource, context, birth)
             for each in self.kinds[kind].rules
             if projection.fields[each.rule.name] is not None
         }
         return TracedProjection(fields=projection.fields, problems=projection.problems, lineage=lineage)
 
     def _trace(
-        self, ready: Ready, resource: Resource, context: Mapping[str, Resource], birth: str | None
+        self, kind: str, ready: Ready, resource: Resource, context: Mapping[str, Resource], birth: str | None
     ) -> FieldTrace:
         rule = ready.rule
         if ready.convert is None:
-            traced = trace_measured(rule, self._laboratory, resource, context, birth=birth)
+            decider = self.kinds[kind].decider
+            assert decider is not None  # noqa: S101 - the loader has seen to it
+            sources, steps = decider.trace(rule, resource, context, birth)
+            traced = FieldTrace(sources if steps else (), rule_place(rule), steps)
         else:
             traced = trace_field(ready, resource, context)
         if rule.as_ in (As.CODES, As.TEST_CODES):
@@ -98,10 +132,13 @@ class CsorMaps:
         return traced
 
 
-def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Sequence[Path] = ()) -> CsorMaps:
+def load_csor_maps(
+    folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Sequence[Path] = (), own: OwnTables = NO_OWN_TABLES
+) -> CsorMaps:
     """Reads code lists, units, concepts and every file of fhir-to-csor/; SetupError with all faults of a folder.
 
-    `timezone` is that of times sent without an offset; `own_concepts` are the tables of the trust's laboratories.
+    `timezone` is that of times sent without an offset; `own_concepts` are the tables of the trust's laboratories and
+    `own` its other tables.
     """
     codelists = load_codelists(folder / "codelists")
     analytes = [name for name in get_args(Analyte) if name != UNMAPPED]
@@ -109,25 +146,38 @@ def load_csor_maps(folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Seque
     concepts = load_concepts(folder / "concepts", codelists=codelists, units=units, own=own_concepts)
     laboratory = Laboratory(concepts=concepts, units=units, codelists=codelists)
     measures = load_measures(folder / "concepts" / "growth.csv", units=units, codelists=codelists)
+    examinations = load_examinations(folder, codelists=codelists, own=own.imaging)
+    drugs = load_drugs(folder / "concepts" / "drugs.csv", codelists=codelists, own=own.drugs)
+    notes = load_operation_notes(folder / "operation-notes", timezone=timezone, own=own.operation_notes)
+    deciders = {
+        "lab_result": laboratory_decider(laboratory),
+        "vital_sign": measures_decider(measures),
+        "imaging_report": reports_decider(load_reports(folder / "imaging" / "signs.yaml", codelists=codelists)),
+        "operation_note": notes_decider(notes),
+    }
+    tables = Tables(codelists, timezone, own.wards, examinations, drugs)
     kinds: dict[str, KindMap] = {}
-    for csor_map in _read(folder / "fhir-to-csor", codelists):
-        rules = tuple(_ready(number, csor_map, codelists, timezone) for number in range(len(csor_map.fields)))
-        project = compile_map(csor_map, rules, laboratory=laboratory)
-        kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project)
-    return CsorMaps(kinds, laboratory=laboratory, measures=measures, codelists=codelists, units=units)
+    for csor_map in _read(folder / "fhir-to-csor", codelists, deciders):
+        rules = tuple(_ready(number, csor_map, tables) for number in range(len(csor_map.fields)))
+        decider = deciders.get(csor_map.record)
+        project = compile_map(csor_map, rules, decider=decider)
+        kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project, decider=decider)
+    known = Known(examinations.knows, measures.knows)
+    rules_of_outcomes = load_outcome_rules(folder / "outcomes" / "rules.yaml", codelists=codelists)
+    return CsorMaps(kinds, codelists=codelists, units=units, known=known, outcome_rules=rules_of_outcomes)
 
 
-def _ready(number: int, csor_map: CsorMap, codelists: CodeLists, timezone: ZoneInfo) -> Ready:
+def _ready(number: int, csor_map: CsorMap, tables: Tables) -> Ready:
     rule = csor_map.fields[number]
-    if rule.as_ in LABORATORY:
+    if rule.as_ in DECIDED:
         return Ready(rule, None)
-    at = f"{csor_map.from_}.{rule.path[0]}"
+    at = f"{csor_map.from_[0]}.{rule.path[0]}"
     places = positions_of(csor_map)
     lines = {key: places["fields", number, "table", key].line for key in rule.table}
-    return Ready(rule, conversion(rule, at=at, codelists=codelists, timezone=timezone, lines=lines))
+    return Ready(rule, conversion(rule, at=at, tables=tables, lines=lines))
 
 
-def _read(folder: Path, codelists: CodeLists) -> list[CsorMap]:
+def _read(folder: Path, codelists: CodeLists, deciders: Mapping[str, Decider]) -> list[CsorMap]:
     maps: list[CsorMap] = []
     findings: list[Finding] = []
     for path in sorted(folder.glob("*.yaml")):
@@ -136,7 +186,7 @@ def _read(folder: Path, codelists: CodeLists) -> list[CsorMap]:
         except SetupError as error:
             findings += error.findings
     for csor_map in maps:
-        findings += _faults(csor_map, codelists)
+        findings += _faults(csor_map, codelists, deciders)
     if not maps and not findings:
         findings.append(Finding(file=str(folder), line=0, column=0, text="no mapping file is here"))
     if findings:
@@ -144,7 +194,7 @@ def _read(folder: Path, codelists: CodeLists) -> list[CsorMap]:
     return maps
 
 
-def _faults(csor_map: CsorMap, codelists: CodeLists) -> Iterator[Finding]:
+def _faults(csor_map: CsorMap, codelists: CodeLists, deciders: Mapping[str, Decider]) -> Iterator[Finding]:
     """What no model can see: names of fields, of code lists and of systems."""
     seen: set[str] = set()
     for rule in csor_map.fields:
@@ -159,8 +209,9 @@ def _faults(csor_map: CsorMap, codelists: CodeLists) -> Iterator[Finding]:
         for name in rule.prefer_system:
             if codelists.system(name) is None:
                 yield _finding(rule, f'there is no code system "{name}"')
-        if rule.as_ in LABORATORY and csor_map.record != "lab_result":
-            yield _finding(rule, f"`as: {rule.as_}` is for laboratory results only")
+        decider = deciders.get(csor_map.record)
+        if rule.as_ in DECIDED and (decider is None or rule.as_ not in decider.conversions):
+            yield _finding(rule, f"`as: {rule.as_}` is not for {csor_map.record}")
 
 
 def _finding(rule: FieldRule, text: str, known: tuple[str, ...] = ()) -> Finding:
