@@ -59,13 +59,21 @@ class Mappings(NamedTuple):
     def load(cls, settings: TrustSettings) -> Self:
         """SetupError with every fault of the first part that has any."""
         folder = settings.mappings or config.packaged("mappings")
-        lists = mapping.load_codelists(folder / "codelists")
-        rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
+        lists = mapping.load_codelists(folder / "codelists", closure=settings.snomed_closure)
+        rules = cohort.load_rules(
+            folder / "cohort",
+            codelists=lists.code_rows(),
+            normalise=lists.normalise,
+            nec_scope=settings.cohort.nec_scope,
+        )
         wards = {ward.code: ward.type.value for ward in settings.wards}
         return cls(
             v2=mapping.load_v2_maps(folder, vendor=_overlay(folder, settings.vendor), wanted=mapping.STATE_TYPES),
             csor=mapping.load_csor_maps(
-                folder, timezone=settings.site.timezone, own_concepts=settings.laboratory_tables
+                folder,
+                timezone=settings.site.timezone,
+                own_concepts=settings.laboratory_tables,
+                closure=settings.snomed_closure,
             ),
             cohort=rules,
             triage=cohort.load_triage(folder / "cohort", wards=wards, rules=rules),
