@@ -6,22 +6,15 @@ state one for its panels; a name alone never does. Urine, CSF, gastric, stoma an
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import NamedTuple
 
-from pydantic import Field
-
-from adapter.csor.fields import SpecimenType
-from adapter.datafile import Positioned, read_csv
-from adapter.errors import ExitCode, Finding, ProblemCode, SetupError
+from adapter.errors import ProblemCode
 from adapter.mapping.codelists import CodeLists
+from adapter.mapping.concept_tables import ConceptRow, NameRow, Tables, read_tables
 from adapter.mapping.units import Units
 
 UNMAPPED = "unmapped"
 UNKNOWN = "unknown"
-
-Row = TypeVar("Row", bound=Positioned)
-
-Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
 
 
 class Coding(NamedTuple):
@@ -30,63 +23,6 @@ class Coding(NamedTuple):
     system: str | None
     code: str | None
     display: str | None
-
-
-class ConceptRow(Positioned):
-    """One line of a concept table: the code of one system (or of one sender) is this analyte."""
-
-    system: str = ""
-    sender: str = ""
-    """The `meta.source` of the results it holds for; empty for all."""
-    code: str
-    display: str = ""
-    analyte: str
-    unit: str = ""
-    """The unit of this test where the laboratory sends none."""
-    default_specimen: SpecimenType | Literal[""] = ""
-    """What the code itself means was sampled, or what the laboratory states for its blood science panels."""
-    valid_from: Day = ""
-    valid_to: Day = ""
-    """First and last day of collection it holds for."""
-    source: str = ""
-
-    @property
-    def place(self) -> str:
-        return f"{Path(self._file).name}:{self._line}"
-
-    def holds(self, *, sender: str, day: str) -> bool:
-        if self.sender and self.sender != sender:
-            return False
-        if not self.valid_from and not self.valid_to:
-            return True
-        return bool(day) and self.valid_from <= day <= (self.valid_to or "9999")
-
-
-class NameRow(Positioned):
-    """A name under which laboratories print an analyte. Gas names need their exact case: `PcO2` is not `pCO2`."""
-
-    name: str
-    analyte: str
-    match: Literal["exact", "any-case"]
-    source: str = ""
-
-    @property
-    def place(self) -> str:
-        return f"{Path(self._file).name}:{self._line}"
-
-
-class SpecimenRow(Positioned):
-    """A specimen code or name. System `name` means the text; an empty system a code sent without one."""
-
-    system: str = ""
-    code: str
-    specimen_type: SpecimenType
-    display: str = ""
-    source: str = ""
-
-    @property
-    def place(self) -> str:
-        return f"{Path(self._file).name}:{self._line}"
 
 
 class Specimen(NamedTuple):
@@ -117,7 +53,7 @@ class Meaning(NamedTuple):
 class Concepts:
     """All tables of mappings/concepts/."""
 
-    def __init__(self, tables: "Tables", *, codelists: CodeLists, units: Units) -> None:
+    def __init__(self, tables: Tables, *, codelists: CodeLists, units: Units) -> None:
         self._codelists = codelists
         self._allowed = {analyte: frozenset(units.table(analyte).specimens) for analyte in units.analytes}
         self._codes: dict[tuple[str, str], list[ConceptRow]] = {}
@@ -174,6 +110,9 @@ class Concepts:
         rows = [(row, i) for i, coding in enumerate(codings) if coding.code for row in self._rows(coding)]
         is_timeless = not any(row.sender or row.valid_from or row.valid_to for row, _ in rows)
         holding = [(row, index) for row, index in rows if row.holds(sender=sender, day=day)]
+        # What is said of one sender's code stands above what is said of everybody's.
+        told = {index for row, index in holding if row.sender}
+        holding = [(row, index) for row, index in holding if row.sender or index not in told]
         coded = {row.analyte for row, _ in holding}
         if len(coded) == 1:
             return self._by_code(holding, specimen, is_timeless)
@@ -224,51 +163,7 @@ def _plain(system: str | None) -> str:
     return (system or "").strip().removeprefix("urn:id:")
 
 
-_OTHER_TABLES = ("names", "specimens", "growth", "drugs", "imaging")
-"""How the tables of the folder are called that map no laboratory codes."""
-
-
-class Tables(NamedTuple):
-    """The files of the folder as read."""
-
-    concepts: tuple[ConceptRow, ...]
-    names: tuple[NameRow, ...]
-    specimens: tuple[SpecimenRow, ...]
-
-
 def load_concepts(folder: Path, *, codelists: CodeLists, units: Units, own: Sequence[Path] = ()) -> Concepts:
-    """Reads names.csv, specimens.csv and every other table as concepts; SetupError with all faults.
-
-    `own` are the tables of the trust's laboratories, of the same form.
-    """
-    findings: list[Finding] = []
-    names = _read(folder / "names.csv", NameRow, findings)
-    specimens = _read(folder / "specimens.csv", SpecimenRow, findings)
-    concepts: list[ConceptRow] = []
-    for path in [*sorted(folder.glob("*.csv")), *own]:
-        if path in own or not path.name.startswith(_OTHER_TABLES):
-            concepts += _read(path, ConceptRow, findings)
-    findings += _faults(concepts, names, units)
-    if findings:
-        raise SetupError("the concept tables cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
-    return Concepts(Tables(tuple(concepts), tuple(names), tuple(specimens)), codelists=codelists, units=units)
-
-
-def _read(path: Path, model: type[Row], findings: list[Finding]) -> list[Row]:
-    try:
-        return read_csv(path, model)
-    except SetupError as error:
-        findings += error.findings or [Finding(file=str(path), line=0, column=0, text=str(error))]
-        return []
-
-
-def _faults(concepts: Iterable[ConceptRow], names: Iterable[NameRow], units: Units) -> Iterator[Finding]:
-    rows: list[ConceptRow | NameRow] = [*concepts, *names]
-    for row in rows:
-        if row.analyte not in units.analytes:
-            yield Finding(file=row._file, line=row._line, column=1, text=f'"{row.analyte}" has no unit table')
-    known: dict[str, str] = {}
-    for name in names:
-        key = name.name.casefold() if name.match == "any-case" else name.name
-        if known.setdefault(key, name.analyte) != name.analyte:
-            yield Finding(file=name._file, line=name._line, column=1, text=f'"{name.name}" names two analytes')
+    """Reads the tables of the folder and of the trust's laboratories; SetupError with all faults."""
+    tables = read_tables(folder, units=units, codelists=codelists, own=own)
+    return Concepts(tables, codelists=codelists, units=units)

@@ -80,3 +80,63 @@ def test_a_table_with_faults_is_refused_with_file_and_line(tmp_path: Any) -> Non
     (tmp_path / "crp.yaml").write_text(text.replace("factor: 10}", "factr: 10}"), encoding="utf-8")
     with pytest.raises(SetupError, match=r'(?s)crp\.yaml:9.*unknown key "factr".*did you mean "factor"'):
         load_units(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("analyte: haemoglobin", "analyte: hemoglobin", r'(?s)yaml:2:.*no analyte.*did you mean "haemoglobin"'),
+        ("from-day: 0,", "from-day: 3,", r"(?s)yaml:7:.*first band begins at day 0"),
+        ("from-day: 90,", "from-day: 0,", r"(?s)yaml:8:.*order of age"),
+        ("low: 10, high: 240", "low: 5, high: 240", r"(?s)yaml:8:.*wider than `plausible`"),
+        ("low: 10, high: 240", "low: 300, high: 240", r"(?s)yaml:8:.*range is empty"),
+        ("blood]", "unknown]", r"(?s)unknown specimen is never allowed"),
+        ("blood]", "blod]", r"(?s)yaml:9:.*blod"),
+        ('unit: "g/L", factor: 1', 'unit: "g/L", factor: 2', r"(?s)yaml:4:.*canonical unit g/L"),
+        ('unit: "g/dL", factor: 10', 'unit: "g/dL", formula: guess', r"(?s)yaml:12:.*guess"),
+    ],
+)
+def test_each_fault_of_a_table_is_told_with_its_line(tmp_path: Any, old: str, new: str, told: str) -> None:
+    (tmp_path / "spellings.csv").write_text("written,unit,note\n", encoding="utf-8")
+    text = (MAPPINGS / "units" / "haemoglobin.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "haemoglobin.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(SetupError, match=told):
+        load_units(tmp_path, analytes=["haemoglobin"])
+
+
+def test_a_missing_table_and_a_spelling_of_two_units_are_faults(tmp_path: Any) -> None:
+    text = (MAPPINGS / "units" / "crp.yaml").read_text(encoding="utf-8")
+    (tmp_path / "crp.yaml").write_text(text, encoding="utf-8")
+    spellings = tmp_path / "spellings.csv"
+    spellings.write_text("written,unit,note\nmgs,mg/L,\n", encoding="utf-8")
+    with pytest.raises(SetupError, match='"lactate" has no unit table'):
+        load_units(tmp_path, analytes=["crp", "lactate"])
+    spellings.write_text("written,unit,note\nmgs,mg/L,\nmgs,mg/dL,\nx,furlong,\n", encoding="utf-8")
+    with pytest.raises(
+        SetupError, match=r'(?s)spellings\.csv:3.*"mgs" means two units.*no unit table accepts "furlong"'
+    ):
+        load_units(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("birth", "moment", "high"),
+    [
+        ("2026-01-01", "2026-01-02T10:00:00+00:00", 300),
+        ("2026-01-01", "2026-03-31", 300),
+        ("2026-01-01", "2026-04-01T00:10:00+01:00", 240),
+        ("2026-01-01T08:15:00+00:00", "2027-01-01", 240),
+        (None, "2026-04-01", 300),
+        ("2026-01-01", None, 300),
+        ("2026-01", "2026-04-01", 300),
+        ("2026-01-01", "2025-12-30", 300),
+    ],
+)
+def test_what_is_plausible_depends_on_the_age_and_is_widest_where_it_is_not_known(
+    birth: str | None, moment: str | None, high: int
+) -> None:
+    conversion = UNITS.conversion("haemoglobin", "g/L")
+    assert conversion is not None
+    assert conversion.range_at(birth=birth, moment=moment) == (Decimal(10), Decimal(high))
+    value = Decimal(270)
+    assert conversion.is_implausible(value, birth=birth, moment=moment) is (value > high)
