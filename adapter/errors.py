@@ -27,6 +27,8 @@ class ExitCode(IntEnum):
     FILES_FAILED = 1
     """Some of the files or rows asked for could not be done; the others were."""
     USAGE = 2
+    ALARM = 3
+    """All was done; something that was found needs a person."""
     CONFIG = 10
     """A configuration or trust file is wrong."""
     MAPPING = 11

@@ -24,6 +24,7 @@ VERBS = {
     "run": "The service.",
     "ingest": "Take files through the real pipeline, as if received.",
     "rows": "Every live row inside the trust.",
+    "cohort": "Which children are in or out, and why; near misses; the zero-case alarm.",
     "send": "Send files over MLLP and print each answer.",
     "receive": "The reference CSOR receiver.",
     "status": "Queues, counters and states.",

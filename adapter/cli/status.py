@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from adapter import config
+from adapter.cli.cohort import alarm_of
 from adapter.dispatch import WITHHELD
 from adapter.service.assembly import open_store
 from adapter.store import counters, cursors
@@ -37,8 +38,11 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
     try:
         with database.read() as conn:
             queue = inbox.facts(conn)
-            store = asdict(facts(conn))
+            known = facts(conn)
+            store = asdict(known)
+            alarm = alarm_of(known, settings=settings, now=datetime.now(UTC))
             return {
+                "alarms": [alarm] if alarm else [],
                 "queue": {"waiting": queue.depth, "oldest_s": _age_s(queue.oldest_received_us)},
                 "messages": store["messages"],
                 "oldest_parked_s": _age_s(store["oldest_parked_us"]),
@@ -52,6 +56,7 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                 "unsent_rows": store["unsent_rows"],
                 "deliveries": store["deliveries"],
                 "withheld": cursors.counts(conn, WITHHELD),
+                "last_confirmed_s": _age_s(store["last_confirmed_us"]),
                 "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),
                 "store_bytes": size_bytes(conn),
                 "counters": counters.all_counts(conn),
@@ -67,7 +72,11 @@ def _age_s(moment_us: int | None) -> int | None:
 
 def _print(found: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
+    for alarm in found["alarms"]:
+        table.add_row("ALARM", "", alarm)
     for name, value in found.items():
+        if name == "alarms":
+            continue
         title = name.replace("_", " ")
         if isinstance(value, dict):
             for key, count in value.items():

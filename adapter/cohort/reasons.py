@@ -10,6 +10,7 @@ from adapter.cohort.rules import Origin, StateRule
 from adapter.errors import Problem
 
 _LABELS = {"confirmed": "Included", "probable": "Probable", "suspected": "Suspected", "refuted": "Not included"}
+_HELD = "Held for a person"
 _UNCODED = {"text": "named in a text", "note": "operative record"}
 _WHEN: dict[Origin, str] = {
     "diagnosis": "coded",
@@ -31,8 +32,13 @@ def sentence(rule: StateRule, counted: Collection[Evidence], *, held: bool, prob
     each = list(dict.fromkeys(told(item) for item in counted))
     parts = each[:_SHOWN] + ([f"{len(each) - _SHOWN} more"] if len(each) > _SHOWN else [])
     reasons = dict.fromkeys([rule.because, *(problem.text for problem in problems)])
-    label = "Held for a person" if held else _LABELS[rule.state]
+    label = _HELD if held else _LABELS[rule.state]
     return f"{label}: {'; '.join([*parts, *filter(None, reasons)])}."
+
+
+def is_held(because: str) -> bool:
+    """Whether a sentence made here says that a person must look."""
+    return because.startswith(_HELD)
 
 
 def oldest_first(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

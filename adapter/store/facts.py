@@ -25,6 +25,10 @@ class StoreFacts:
     """Rows by kind that something keeps inside the trust until it is mapped or decided."""
     unsent_rows: int
     deliveries: dict[str, int]
+    watched_since_us: int | None
+    """When the first message of all was received."""
+    last_confirmed_us: int | None
+    """When the newest child of the cohort was first confirmed."""
     oldest_open_delivery_us: int | None
     """When the oldest delivery that CSOR has not accepted was frozen."""
 
@@ -44,6 +48,8 @@ def facts(conn: Connection) -> StoreFacts:
         held_rows=_counts(conn, "SELECT kind, count(*) FROM csor_row WHERE deleted = 2 GROUP BY kind"),
         unsent_rows=_one(conn, f"SELECT count(*) FROM csor_row WHERE {UNSENT}") or 0,
         deliveries=_counts(conn, "SELECT state, count(*) FROM delivery GROUP BY state"),
+        watched_since_us=_one(conn, "SELECT received_us FROM message ORDER BY id LIMIT 1"),
+        last_confirmed_us=_one(conn, "SELECT max(first_seen_us) FROM csor_row WHERE kind = 'infant' AND deleted = 0"),
         oldest_open_delivery_us=_one(conn, "SELECT min(created_us) FROM delivery WHERE state <> 'accepted'"),
     )
 
