@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from functools import partial
 
 from adapter.simulator.births import Measure, Measured, Measurements
@@ -12,10 +11,10 @@ from adapter.simulator.fhir_terms import (
     HL7,
     LOINC,
     SNOMED,
-    UCUM,
     Json,
     coding,
     concept,
+    quantity,
     resource,
     time,
     versions,
@@ -57,9 +56,5 @@ def _observation(course: Course, taken: Measurements, measured: Measured, at: da
         encounter=visit_at(course, taken.at),
         effectiveDateTime=time(taken.at),
         issued=time(taken.entered_at),
-        valueQuantity=_quantity(measured.value, measured.unit),
+        valueQuantity=quantity(measured.value, measured.unit, words=_UNIT_WORDS[measured.unit]),
     )
-
-
-def _quantity(value: Decimal, unit: str) -> Json:
-    return {"value": value, "unit": _UNIT_WORDS[unit], "system": UCUM, "code": unit}

@@ -16,6 +16,7 @@ from adapter.simulator.fhir_terms import (
     Json,
     coding,
     identifier,
+    quantity,
     reference,
     resource,
     time,
@@ -89,7 +90,8 @@ def _status(record: OperativeRecord, at: datetime) -> str:
 def _items(answers: dict[str, Answer]) -> Iterator[Json]:
     for group, fields in groupby(sorted(answers, key=_group), key=_group):
         questions = [
-            {"linkId": link_id(field), "text": _words(field), "answer": [_answer(answers[field])]} for field in fields
+            {"linkId": link_id(field), "text": _words(field), "answer": [_answer(field, answers[field])]}
+            for field in fields
         ]
         yield {"linkId": group, "text": _words(group), "item": questions}
 
@@ -102,14 +104,15 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _answer(value: Answer) -> Json:
+def _answer(field: str, value: Answer) -> Json:
     match value:
         case bool():
             return {"valueBoolean": value}
         case int():
             return {"valueInteger": value}
         case Decimal():
-            return {"valueDecimal": value}
+            is_length = field.endswith("_cm")
+            return {"valueQuantity": quantity(value, "cm")} if is_length else {"valueDecimal": value}
         case datetime():
             return {"valueDateTime": time(value)}
         case str():

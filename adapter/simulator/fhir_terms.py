@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from uuid import NAMESPACE_URL, uuid5
@@ -92,6 +93,11 @@ def coding(system: str, code: str, display: str = "") -> Json:
 def concept(*codings: Json, text: str = "") -> Json:
     """Codings that mean the same."""
     return without_empty({"coding": [one for one in codings if one.get("code")], "text": text})
+
+
+def quantity(value: Decimal, code: str, *, words: str = "") -> Json:
+    """A number in a unit of UCUM."""
+    return {"value": value, "unit": words or code, "system": UCUM, "code": code}
 
 
 def identifier(system: str, value: str, *, type_code: str = "") -> Json:

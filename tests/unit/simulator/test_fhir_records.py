@@ -432,4 +432,5 @@ def test_a_record_answers_in_the_types_of_its_questions() -> None:
     assert given["procedure.operated"] == "2026-10-13T05:12:00+01:00"
     assert given["procedure.technique"]["code"] == "resection_stoma"
     assert given["procedure.stoma-formed"] is True
-    assert given["findings.bowel-remaining-cm"] == Decimal("95.5")
+    assert given["findings.bowel-remaining-cm"]["value"] == Decimal("95.5")
+    assert given["findings.bowel-remaining-cm"]["unit"] == "cm"
