@@ -162,6 +162,8 @@ class IdentityConflict(MessageError):
 class SourceFault(StrEnum):
     """What was wrong with a server that is polled: what stands in `status`, logs and counters."""
 
+    SETUP = "setup"
+    """Its settings cannot be used."""
     UNREACHABLE = "unreachable"
     TOO_SLOW = "too-slow"
     TOO_LARGE = "too-large"

@@ -1,0 +1,162 @@
+"""Polls the FHIR servers of a trust, each in a thread of its own beside the loops of the work process.
+
+Every thread has its own hold on the store, so that a server that hangs holds up nobody: at a stop it is waited for
+a second and then left, since it can be killed anywhere.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import structlog
+
+from adapter import config
+from adapter.config import FhirSearchSource, TrustSettings
+from adapter.envelope import utc_us
+from adapter.errors import Halted, NotNow, SetupError, SourceFault
+from adapter.pipeline.reception import Reception
+from adapter.service.assembly import open_ring, open_store, utc_now
+from adapter.service.polling_memory import StoredMemory
+from adapter.service.polling_status import fhir_sources, searches_of
+from adapter.sources.fhir_http import FhirServer, Limits
+from adapter.sources.fhir_search import FhirSearches, Rules
+from adapter.sources.pace import Pace
+from adapter.sources.smart_auth import NoCredentials, StaticToken
+from adapter.store import polls
+from adapter.store.faults import StoreError
+from adapter.store.inbox import open_inbox
+
+log = structlog.get_logger()
+
+_SHORTEST_S = 1.0
+_STOP_S = 0.8
+_FAULT_WAIT_S = 10.0
+
+
+class Poller:
+    """One source: its turns, and when the next one is."""
+
+    def __init__(self, settings: TrustSettings, source: FhirSearchSource) -> None:
+        self._settings = settings
+        self._source = source
+        self._ring = open_ring(settings)
+        self._database = open_store(settings, migrate=False)
+        self._inbox = open_inbox(self._database, folder=settings.data_folder)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Turn after turn until told to stop, or halted."""
+        try:
+            wait_s: float | None = 0.0
+            while wait_s is not None and not stopping.wait(wait_s):
+                wait_s = self._safely(stopping)
+        finally:
+            self._inbox.close()
+            self._database.close()
+            self._ring.close()
+
+    def _safely(self, stopping: threading.Event) -> float | None:
+        try:
+            return self.turn(stopping)
+        except StoreError as error:
+            log.error("the store refuses; polling waits", feed=self._source.name, reason=type(error).__name__)
+        except Exception as error:  # noqa: BLE001
+            # Not swallowed: logged each time, and the source's age in `status` grows. One source never ends the others.
+            log.error("polling failed; it is tried again", feed=self._source.name, reason=type(error).__name__)
+        return _FAULT_WAIT_S
+
+    def turn(self, stopping: threading.Event) -> float | None:
+        """Read what has changed; seconds until the next turn, None if there shall be none before a restart."""
+        began = time.monotonic()
+        wait_s = self._left_alone_s()
+        if wait_s > 0:
+            return wait_s
+        try:
+            faults = self._read(stopping)
+        except SetupError as error:
+            log.error("polling cannot begin", feed=self._source.name, reason=str(error))
+            return self._ended(SourceFault.SETUP)
+        except Halted as error:
+            log.critical(
+                "POLLING IS STOPPED until the service is started again", feed=self._source.name, reason=str(error)
+            )
+            self._ended(error.fault)
+            return None
+        except NotNow as error:
+            return self._ended(error.fault, retry_after_s=error.retry_after_s)
+        self._ended(faults[0] if faults else None)
+        return max(_SHORTEST_S, self._source.every.total_seconds() - (time.monotonic() - began))
+
+    def _left_alone_s(self) -> float:
+        with self._database.read() as conn:
+            not_before_us = polls.source(conn, self._source.name).not_before_us
+        return 0.0 if not_before_us is None else (not_before_us - utc_us(utc_now())) / 1_000_000
+
+    def _ended(self, fault: SourceFault | None, *, retry_after_s: float | None = None) -> float:
+        """Note how a turn ended; how long to wait for the next."""
+        wait_s = max(self._source.every.total_seconds(), retry_after_s or 0.0)
+        if fault is SourceFault.STOPPED:
+            return wait_s
+        not_before_us = utc_us(utc_now() + timedelta(seconds=retry_after_s)) if retry_after_s else None
+        with self._database.write() as conn:
+            polls.set_source(conn, self._source.name, not_before_us=not_before_us, trouble=fault.value if fault else "")
+        return wait_s
+
+    def _read(self, stopping: threading.Event) -> list[SourceFault]:
+        source = self._source
+        rules = config.rules_of(source, self._settings.fhir_search)
+        first = datetime.combine(source.first, datetime.min.time(), self._settings.site.timezone)
+        memory = StoredMemory(self._database, self._ring, source=source.name, first=first, overlap=rules.overlap)
+        server = self._server()
+        try:
+            return FhirSearches(
+                source.name,
+                searches_of(rules),
+                server=server,
+                keep=Reception(self._inbox, self._ring).append,
+                memory=memory,
+                rules=Rules(overlap=rules.overlap, count=rules.count, now=utc_now),
+            ).turn(stopping)
+        finally:
+            server.close()
+
+    def _server(self) -> FhirServer:
+        source = self._source
+        pace = Pace(
+            per_second=source.requests_per_second,
+            per_day=source.requests_per_day,
+            count=self._count_request,
+            now=utc_now,
+            timezone=self._settings.site.timezone,
+        )
+        limits = Limits(silence_s=source.silence_s, answer_s=5 * source.silence_s, max_bytes=source.max_bytes)
+        return FhirServer(
+            source.base_url,
+            credentials=StaticToken(source.token.resolve) if source.token else NoCredentials(),
+            pace=pace,
+            limits=limits,
+            ca=source.ca,
+            proxy=source.proxy,
+        )
+
+    def _count_request(self, day: str) -> int:
+        with self._database.write() as conn:
+            return polls.count_request(conn, self._source.name, day=day)
+
+
+def start(settings: TrustSettings, stopping: threading.Event) -> list[threading.Thread]:
+    """A thread for each FHIR source."""
+    threads = []
+    for source in fhir_sources(settings):
+        poller = Poller(settings, source)
+        thread = threading.Thread(target=poller.run, args=(stopping,), name=f"polling {source.name}", daemon=True)
+        thread.start()
+        threads.append(thread)
+    return threads
+
+
+def join(threads: Iterable[threading.Thread]) -> None:
+    """Wait for them a moment; one that hangs on its server ends with the process."""
+    until = time.monotonic() + _STOP_S
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))

@@ -1,0 +1,53 @@
+"""How the adapter shows a FHIR server who it is. Today: a bearer token that somebody else renews."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from adapter.errors import NotNow, SetupError, SourceFault
+
+
+class Credentials(Protocol):
+    """What a FHIR server is shown."""
+
+    def header(self) -> str | None:
+        """The value of `Authorization`; None where the server asks for none. NotNow if there is none to be had."""
+
+    def renew(self) -> None:
+        """The server did not take the last one."""
+
+
+class NoCredentials:
+    """For a server that asks for none."""
+
+    def header(self) -> str | None:
+        """None."""
+        return None
+
+    def renew(self) -> None:
+        """There is nothing to renew."""
+
+
+class StaticToken:
+    """A bearer token from a file or the environment, read at first use and again when the server refuses it."""
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        """`read` raises SetupError where there is no token now."""
+        self._read = read
+        self._token = ""
+
+    def header(self) -> str | None:
+        """See Credentials."""
+        if not self._token:
+            try:
+                token = self._read().decode("ascii").strip()
+            except (SetupError, UnicodeDecodeError) as error:
+                text = str(error) if isinstance(error, SetupError) else "the token holds bytes that no token has"
+                raise NotNow(SourceFault.NO_TOKEN, text) from None
+            if not token.isprintable() or " " in token:
+                raise NotNow(SourceFault.NO_TOKEN, "the token holds characters that no token has")
+            self._token = token
+        return f"Bearer {self._token}"
+
+    def renew(self) -> None:
+        """See Credentials."""
+        self._token = ""
