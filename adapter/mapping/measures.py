@@ -84,6 +84,10 @@ class Measures:
                 self._any_case[_spaced(row.code).casefold()] = row
         self._memory: dict[tuple[Any, ...], SignDecision | None] = {}
 
+    def knows(self, system: str, code: str) -> bool:
+        """Whether a code is of a measure of the record."""
+        return _key(system, code, self._codelists) in self._codes
+
     def measure(self, resource: Resource, birth: str | None = None) -> MeasuredSign | None:
         """Everything the row needs of one Observation; None where it is none of the record's measures."""
         quantity = resource.get("valueQuantity")
