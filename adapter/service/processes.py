@@ -23,6 +23,7 @@ import structlog
 from adapter.config import FolderSource, MllpSource, TrustSettings
 from adapter.dispatch import Dispatcher
 from adapter.pipeline.reception import Reception
+from adapter.service import polling
 from adapter.service.assembly import Works, open_ring, open_store, prepare, utc_now
 from adapter.sources import folder as folder_source
 from adapter.sources.intake import Intake
@@ -159,6 +160,7 @@ def work(settings: TrustSettings, stopping: threading.Event) -> None:
     else:
         dispatcher.start(now=utc_now())
         threads.append(_started("dispatch", lambda: _dispatching(dispatcher, stopping)))
+    pollers = polling.start(works.settings, stopping)
     expire_at = 0.0
     while not stopping.is_set():
         try:
@@ -170,6 +172,7 @@ def work(settings: TrustSettings, stopping: threading.Event) -> None:
         except StoreError as error:
             log.error("the store refuses", reason=type(error).__name__)
             stopping.wait(_FAULT_WAIT_S)
+    polling.join(pollers)
     for thread in threads:
         thread.join(_STOP_S)
     works.pipeline.stop()
