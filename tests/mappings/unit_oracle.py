@@ -110,14 +110,21 @@ def converted(name: str, value: str | Decimal, *, unit: str, canonical: str) -> 
     """The value in the canonical unit, by ucumvert; between mass and substance by the molar mass."""
     if unit == canonical or {unit, canonical} <= {"{INR}", "[pH]", "{score}"}:
         return float(value)
+    if unit in ("Cel", "[degF]"):
+        registry = _registry()
+        source, target = registry.from_ucum(unit), registry.from_ucum(canonical)
+        return float(registry.Quantity(float(value), source.units).to(target.units).magnitude)
+    return float(value) * _factor(name, unit, canonical)
+
+
+@cache
+def _factor(name: str, unit: str, canonical: str) -> float:
     registry = _registry()
     if name in MONOVALENT:
         unit, canonical = unit.replace("meq", "mmol"), canonical.replace("meq", "mmol")
     source, target = registry.from_ucum(unit), registry.from_ucum(canonical)
-    if unit in ("Cel", "[degF]"):
-        return float(registry.Quantity(float(value), source.units).to(target.units).magnitude)
     if source.dimensionality != target.dimensionality and "[substance]" in source.dimensionality:
         source = source * registry.from_ucum("g/mol") * MOLAR_MASS[name]
     elif source.dimensionality != target.dimensionality and "[substance]" in target.dimensionality:
         source = source / (registry.from_ucum("g/mol") * MOLAR_MASS[name])
-    return float(float(value) * source.to(target.units).magnitude / target.magnitude)
+    return float(source.to(target.units).magnitude / target.magnitude)
