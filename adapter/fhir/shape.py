@@ -242,6 +242,7 @@ class _MedicationRequest(_Resource):
 
 
 class _QuestionnaireResponse(_Resource):
+    identifier: _Identifier | None = None  # type: ignore[assignment]  # R4: one, where other resources have a list
     subject: _Reference | None = None
     questionnaire: Text = None
     status: Text = None

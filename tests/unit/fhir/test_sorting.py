@@ -46,6 +46,7 @@ def items(*resources: dict[str, Any]) -> list[Item]:
         (a_resource("MedicationAdministration"), ItemKind.MEDICATION),
         (a_resource("MedicationRequest"), ItemKind.MEDICATION),
         (a_resource("QuestionnaireResponse"), ItemKind.NOTE),
+        (a_resource("QuestionnaireResponse", identifier={"system": "urn:forms", "value": "1"}), ItemKind.NOTE),
         (an_observation("Patient/1"), ItemKind.OBSERVATION),
         (an_observation("Patient/1", category=[a_concept("laboratory")]), ItemKind.OBSERVATION),
         (an_observation("Patient/1", category=[a_concept("CH", system=V2_0074)]), ItemKind.OBSERVATION),
