@@ -25,8 +25,7 @@ from adapter.simulator.fhir_versions import Change
 from adapter.simulator.moments import LONDON
 from adapter.simulator.people import Person
 
-_GENDERS = {"F": "female", "M": "male", "U": "other"}
-"""UK Core: `other` is indeterminate."""
+_GENDERS = {"F": "female", "M": "male", "U": "unknown"}
 _BIRTH_TIME = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 
 
