@@ -49,15 +49,18 @@ CATALOGUE = {
              reference="140-200"),
         LabTest(code="FBPL", words="Platelet count", unit="10^9/L", decimals=0, analyte="platelets", unit_ucum="10*9/L",
              reference="150-450"),
-        LabTest(code="FBWC", words="White cell count", unit="10^9/L", decimals=1, analyte=None),
+        LabTest(code="FBWC", words="White cell count", unit="10^9/L", decimals=1, analyte="wcc",
+             unit_ucum="10*9/L"),
         LabTest(code="CRPB", words="C-reactive protein", unit="mg/L", decimals=0, analyte="crp", unit_ucum="mg/L",
              reference="<5"),
         LabTest(code="UECR", words="Creatinine", unit="µmol/L", decimals=0, analyte="creatinine", unit_ucum="umol/L",
              reference="14-81"),
-        LabTest(code="UENA", words="Sodium", unit="mmol/L", decimals=0, analyte=None, reference="133-146"),
+        LabTest(code="UENA", words="Sodium", unit="mmol/L", decimals=0, analyte="sodium", unit_ucum="mmol/L",
+             reference="133-146"),
         LabTest(code="LFCB", words="Conjugated bilirubin", unit="umol/L", decimals=0, analyte="bilirubin_conjugated",
              unit_ucum="umol/L", reference="<20"),
-        LabTest(code="LFAL", words="Albumin", unit="g/L", decimals=0, analyte=None, reference="30-45"),
+        LabTest(code="LFAL", words="Albumin", unit="g/L", decimals=0, analyte="albumin", unit_ucum="g/L",
+             reference="30-45"),
         LabTest(code="BGPH", words="pH", unit="", decimals=2, analyte="ph", unit_ucum="[pH]", reference="7.35-7.45"),
         LabTest(code="BGLA", words="Lactate", unit="mmol/L", decimals=1, analyte="lactate", unit_ucum="mmol/L",
              reference="0.5-2.2"),
@@ -98,7 +101,7 @@ PANELS = {
 
 
 def lab_codes() -> tuple[LabCode, ...]:
-    """The local codes that the trust has mapped. Sodium, albumin and white cells it has not: they stay unmapped."""
+    """The local codes that the trust has mapped."""
     return tuple(
         LabCode(code=test.code, words=test.words, system=LABORATORY, analyte=test.analyte, unit=test.unit)
         for test in CATALOGUE.values()
