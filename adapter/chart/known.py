@@ -29,6 +29,9 @@ NATIONAL_NUMBER = "national-number"
 TRACED_NUMBER = "traced-number"
 """The same, as last said with a trace status: a later message that is silent about it must not undo it."""
 
+MOTHER = "mother"
+"""What in a message names the mother, never who she is."""
+
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
     """One field as last stated; `value` is None where the sender cleared it."""
@@ -123,7 +126,7 @@ def patient_of(members: Iterable[Known]) -> Resource:
     """The Patient as all identifiers of one person together say."""
     newest = newest_of(members)
     patient: Resource = {"resourceType": "Patient"}
-    for field in sorted(newest):
+    for field in sorted(newest.keys() - {MOTHER}):
         if field == NATIONAL_NUMBER:
             patient["identifier"] = [newest[field].value[3]]
         else:

@@ -31,6 +31,10 @@ VERBS = {
     "parked": "Messages that wait for a person.",
     "replay": "Take messages through the pipeline again.",
     "explain": "Where a row's values came from, down to the byte.",
+    "completeness": "How much was filled without a human, field by field.",
+    "codes": "What no table names, by children affected.",
+    "export": "Rows as they may leave, as files, with the data dictionary.",
+    "doctor": "Is this machine fit to run: disk, ports, keys, configuration.",
 }
 
 BUG = 70

@@ -10,14 +10,10 @@ import typer
 
 from adapter import config
 from adapter.chart import sealed
-from adapter.chart.sealed import decode_content
+from adapter.cli.kept_rows import Kept, reading
 from adapter.config import TrustSettings
 from adapter.dispatch import record_text
-from adapter.service.assembly import open_ring, open_store
 from adapter.settle.projection import RowState
-from adapter.store import rows as csor_rows
-
-_PAGE = 500
 
 
 class Format(StrEnum):
@@ -41,26 +37,16 @@ def rows(
 
 def read_rows(settings: TrustSettings, *, every: bool = False) -> Iterator[dict[str, Any]]:
     """The rows as printed: kind, child, row id, the fields of the data dictionary, state."""
-    database = open_store(settings, migrate=False)
-    ring = open_ring(settings)
-    try:
-        with database.read() as conn:
-            after = 0
-            while page := csor_rows.persons_with_rows(conn, after_person=after, limit=_PAGE):
-                for person in page:
-                    for row in sorted(csor_rows.of_person(conn, person), key=lambda each: (each.kind, each.record_id)):
-                        if every or row.deleted != RowState.DELETED:
-                            content = decode_content(ring.unseal(row.key_id, row.sealed, sealed.ROW))
-                            yield _printed(row, content.fields)
-                after = page[-1]
-    finally:
-        database.close()
-        ring.close()
+    with reading(settings) as reader:
+        for chart in reader.charts(every=every):
+            for kept in chart.rows:
+                yield _printed(kept)
 
 
-def _printed(row: csor_rows.CsorRow, fields: dict[str, Any]) -> dict[str, Any]:
-    state = RowState(row.deleted).name.lower()
-    head = {"kind": row.kind, "child": row.person_id, "row": record_text(row.record_id)}
+def _printed(kept: Kept) -> dict[str, Any]:
+    fields = kept.content.fields
+    head = {"kind": kept.row.kind, "child": kept.row.person_id, "row": record_text(kept.row.record_id)}
     # A case has a state of its own in the dictionary; of a live row that is the one to show.
     own = fields.get("state")
-    return {**head, **fields, "state": own if own and row.deleted != RowState.DELETED else state}
+    shown = own if own and kept.state is not RowState.DELETED else kept.state.name.lower()
+    return {**head, **fields, "state": shown}

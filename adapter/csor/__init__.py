@@ -9,6 +9,7 @@ from adapter.csor.record import (
     Infant,
     LabResult,
     Operation,
+    field_availability,
     field_leaves,
     json_schema,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "LabResult",
     "Leaves",
     "Operation",
+    "field_availability",
     "field_leaves",
     "json_schema",
 ]

@@ -1,11 +1,12 @@
 """The data dictionary as a table: each field of each kind, what it means, its values, in which form it may leave."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from adapter.csor.fields import Leaves
 from adapter.csor.payload import payload_names
-from adapter.csor.record import KINDS, field_leaves
+from adapter.csor.record import KINDS, field_availability, field_leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class Entry:
     values: str
     """The closed list of values, or the type in words."""
     leaves: Leaves
+    availability: tuple[str, ...]
+    """Which kinds of source can say it at all (ruling R19)."""
     payload_fields: tuple[str, ...]
 
 
@@ -40,7 +43,7 @@ def dictionary() -> tuple[Entry, ...]:
     """All kinds in the order of the journey, all fields in the order of the row."""
     entries: list[Entry] = []
     for kind, model in KINDS.items():
-        leaves = field_leaves(kind)
+        leaves, available = field_leaves(kind), field_availability(kind)
         for attribute, info in model.model_fields.items():
             name = info.alias or attribute
             entries.append(
@@ -50,20 +53,34 @@ def dictionary() -> tuple[Entry, ...]:
                     means=info.description or "",
                     values=_values(info.annotation),
                     leaves=leaves[name],
+                    availability=tuple(each.value for each in available[name]),
                     payload_fields=payload_names(name, leaves[name]),
                 )
             )
     return tuple(entries)
 
 
+_HEADING = """# Data dictionary
+
+Every kind of row and every field: what it means, what it may hold, which kinds of source can say it at all, and in
+which form it may leave the trust. Printed by `python -m adapter.csor.dictionary`.
+"""
+
+
 def markdown() -> str:
     """The dictionary as a page for people."""
-    lines: list[str] = []
+    lines = [_HEADING]
     for kind in KINDS:
-        lines += [f"## {kind}", "", "| field | means | values | leaves the trust |", "|---|---|---|---|"]
+        means = (KINDS[kind].__doc__ or "").strip()
+        lines += [f"## {kind}", "", means, "", "| field | means | values | sources | leaves the trust |"]
+        lines.append("|---|---|---|---|---|")
         for entry in dictionary():
             if entry.kind == kind:
-                leaves = entry.leaves.value
-                lines.append(f"| `{entry.field}` | {entry.means} | {entry.values.replace('|', 'or')} | {leaves} |")
+                values, sources = entry.values.replace("|", "or"), ", ".join(entry.availability)
+                lines.append(f"| `{entry.field}` | {entry.means} | {values} | {sources} | {entry.leaves.value} |")
         lines.append("")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

@@ -177,6 +177,18 @@ def field_leaves(kind: str) -> dict[str, Leaves]:
     return leaves
 
 
+def field_availability(kind: str) -> dict[str, tuple[Availability, ...]]:
+    """For every field of a kind, by its name in the row, which kinds of source can say it at all (ruling R19)."""
+    found: dict[str, tuple[Availability, ...]] = {}
+    for name, info in KINDS[kind].model_fields.items():
+        extra = info.json_schema_extra
+        said = extra.get("availability") if isinstance(extra, dict) else None
+        if not isinstance(said, list):
+            raise TypeError(f"{kind}.{name} does not say who can supply it")
+        found[info.alias or name] = tuple(Availability(str(each)) for each in said)
+    return found
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of each kind of row inside the trust."""
     return {kind: model.model_json_schema(by_alias=True) for kind, model in KINDS.items()}

@@ -14,6 +14,8 @@ from adapter.identity.nhs_number import NhsNumber, NumberKind, kind_of, parse, p
 _BIRTH_TIME = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 _SELF = frozenset({"SEL", "ONESELF"})
 """HL7 table 0063 and v3-RoleCode: a next-of-kin entry that is the patient."""
+_MOTHER = frozenset({"MTH", "NMTH", "NMTHF", "GESTM"})
+"""HL7 table 0063 and v3-RoleCode: the mother who bore the child, or is said to be the mother."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class PatientFacts:
     sex: str | None
     birth_order: int | None
     problems: tuple[Problem, ...]
+    mother: str | None = None
+    """What in the message names the mother: `related-person`, `nk1`, `pid-21`; never who she is (ruling R26)."""
 
 
 def read_patient(patient: Resource, *, related: Sequence[Resource], settings: IdentitySettings) -> PatientFacts:
@@ -70,7 +74,19 @@ def read_patient(patient: Resource, *, related: Sequence[Resource], settings: Id
         sex=patient.get("gender"),
         birth_order=patient.get("multipleBirthInteger"),
         problems=tuple(problems),
+        mother=_mother_named_by(related),
     )
+
+
+def _mother_named_by(related: Iterable[Resource]) -> str | None:
+    """The translation of PID-21 makes a relative with a number and no name; only a FHIR resource has an id."""
+    for relative in related:
+        concepts = relative.get("relationship", [])
+        if any(coding.get("code") in _MOTHER for concept in concepts for coding in concept.get("coding", [])):
+            if relative.get("id"):
+                return "related-person"
+            return "nk1" if relative.get("name") else "pid-21"
+    return None
 
 
 def birth_of(patient: Resource) -> str | None:

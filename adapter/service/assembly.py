@@ -123,7 +123,7 @@ class Works:
             self.database,
             self.ring,
             sink=_open_sink(sink),
-            terms=_terms(self.settings, made_by=self.made_by),
+            terms=terms(self.settings, made_by=self.made_by),
             summary=self.settler.summary,
         )
 
@@ -226,7 +226,8 @@ def identity_settings(settings: TrustSettings) -> IdentitySettings:
     )
 
 
-def _terms(settings: TrustSettings, *, made_by: str) -> Terms:
+def terms(settings: TrustSettings, *, made_by: str) -> Terms:
+    """Under what conditions anything of this trust leaves."""
     basis = settings.disclosure.legal_basis
     legal = (
         LegalBasis(reference=basis.reference, valid_from=basis.valid_from, valid_to=basis.valid_to) if basis else None

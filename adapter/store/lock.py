@@ -43,6 +43,21 @@ class DataFolderLock:
         os.close(self._descriptor)
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether an instance runs on this data folder; changes nothing, for readers."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class DatabaseLock:
     """The same for a PostgreSQL database that several machines reach: held on a connection of its own."""
 
