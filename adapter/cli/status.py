@@ -1,6 +1,7 @@
 """`csor-adapter status`: what waits, what stands where, what was counted. Needs no lock and shows no patient data."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from adapter import config
 from adapter.cli.cohort import alarm_of
 from adapter.dispatch import WITHHELD
 from adapter.service.assembly import open_store
+from adapter.service.polling_status import status_of
 from adapter.store import counters, cursors
 from adapter.store.facts import facts, size_bytes
 from adapter.store.inbox import open_inbox
@@ -59,6 +61,7 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                 "last_confirmed_s": _age_s(store["last_confirmed_us"]),
                 "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),
                 "store_bytes": size_bytes(conn),
+                "fhir_sources": status_of(conn, settings, now=datetime.now(UTC)),
                 "counters": counters.all_counts(conn),
             }
     finally:
@@ -79,9 +82,19 @@ def _print(found: dict[str, Any]) -> None:
             continue
         title = name.replace("_", " ")
         if isinstance(value, dict):
-            for key, count in value.items():
-                table.add_row(title, str(key), "-" if count is None else str(count))
+            for key, count in _lines(value):
+                table.add_row(title, key, count)
                 title = ""
         else:
             table.add_row(title, "", "-" if value is None else str(value))
     Console().print(table)
+
+
+def _lines(value: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """One line for each number, however deep it stands."""
+    for key, each in value.items():
+        name = f"{above} {key}".lstrip()
+        if isinstance(each, dict):
+            yield from _lines(each, name)
+        else:
+            yield name, "-" if each is None else str(each)

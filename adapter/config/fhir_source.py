@@ -80,6 +80,10 @@ def _not_ours(parameter: str) -> str:
 
 Parameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:-]*$"), AfterValidator(_not_ours)]
 Value = Annotated[str, StringConstraints(min_length=1)]
+Values = Annotated[
+    tuple[Value, ...], Field(min_length=1), BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
+]
+"""One, or a list."""
 Span = Annotated[Duration, AfterValidator(_positive)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -87,9 +91,9 @@ Count = Annotated[int, Field(ge=1, le=10_000)]
 class SearchRules(Positioned):
     """How one resource type is searched for."""
 
-    parameters: dict[Parameter, Value] = {}
-    """Sent with every search of the type."""
-    split: dict[Parameter, Annotated[tuple[Value, ...], Field(min_length=1)]] = {}
+    parameters: dict[Parameter, Values] = {}
+    """Sent with every search of the type, once for each value: `_include: [Observation:specimen]`."""
+    split: dict[Parameter, Values] = {}
     """One search for each value: `category: [laboratory, vital-signs]`, where a server wants one (behaviour 13)."""
 
     @model_validator(mode="after")

@@ -72,8 +72,13 @@ class StoredMemory:
         """In one transaction: where it stands now, what is in now, what is to be counted."""
         now = utc_now()
         row = self._row(search, position, now=now)
+        # What is included is asked for as long as the match that refers to it is, however old it is itself.
+        latest = position.reached or position.cursor or now
         new = [
-            (self._blind(search, entry.digest), utc_us(entry.updated if entry.updated is not None else now))
+            (
+                self._blind(search, entry.digest),
+                utc_us(max(entry.updated or now, latest) if entry.is_include else entry.updated or now),
+            )
             for entry in entries
         ]
         with self._database.write() as conn:

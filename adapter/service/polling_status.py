@@ -52,7 +52,7 @@ def searches_of(rules: config.FhirSearchRules) -> list[Search]:
     """Every search of a source, in the order of its types."""
     found = []
     for resource_type, each in (rules.types or {}).items():
-        fixed = tuple(each.parameters.items())
+        fixed = tuple((name, value) for name, values in each.parameters.items() for value in values)
         for parameter, values in each.split.items():
             found += [Search(resource_type, (*fixed, (parameter, value))) for value in values]
         if not each.split:

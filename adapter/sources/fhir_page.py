@@ -1,7 +1,7 @@
 """One page of a FHIR search: what is on it, and where the next one is. Pure; each resource keeps its own bytes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -24,6 +24,10 @@ class Entry(NamedTuple):
     """SHA-256 of the bytes of its resource: the same version of it has the same."""
     updated: datetime | None
     """`meta.lastUpdated` of its resource."""
+    name: str = ""
+    """`Specimen/123`, as references in other resources end."""
+    is_include: bool = False
+    """It is there because a match refers to it (behaviour 28)."""
 
 
 class Issue(NamedTuple):
@@ -72,6 +76,7 @@ class _Meta(msgspec.Struct):
 
 class _Resource(msgspec.Struct):
     resourceType: str = ""
+    id: str = ""
     meta: _Meta | None = None
 
 
@@ -149,7 +154,8 @@ def _sort_in(raw: bytes, entries: list[Entry], issues: list[Issue]) -> None:
         issues.extend(issues_of(resource))
         return
     updated = _instant(head.meta.lastUpdated) if head.meta and head.meta.lastUpdated else None
-    entries.append(Entry(raw, sha256(resource).digest(), updated))
+    name = f"{head.resourceType}/{head.id}" if head.id else ""
+    entries.append(Entry(raw, sha256(resource).digest(), updated, name, mode == "include"))
 
 
 def issues_of(body: bytes) -> list[Issue]:
@@ -177,6 +183,19 @@ def _instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def to_keep(entries: Sequence[Entry], known: Collection[bytes]) -> list[Entry]:
+    """Each resource that is not in already, once, and what those refer to: it says what they mean."""
+    fresh = {entry.digest: entry for entry in entries if entry.digest not in known}
+    waiting = [entry for entry in entries if entry.is_include and entry.name and entry.digest not in fresh]
+    reading = list(fresh.values())
+    while reading and waiting:
+        text = b"".join(entry.raw for entry in reading)
+        reading = [entry for entry in waiting if f'{entry.name}"'.encode() in text]
+        fresh.update((entry.digest, entry) for entry in reading)
+        waiting = [entry for entry in waiting if entry.digest not in fresh]
+    return list(fresh.values())
 
 
 def body_of(entries: Sequence[Entry], *, timestamp: str) -> bytes:

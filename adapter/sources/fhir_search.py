@@ -19,7 +19,7 @@ import structlog
 from adapter.envelope import Media, Received
 from adapter.errors import Declined, NotNow, PagingExpired, SourceError, SourceFault
 from adapter.sources.fhir_http import FhirServer
-from adapter.sources.fhir_page import Entry, Page, body_of, read_page
+from adapter.sources.fhir_page import Entry, Page, body_of, read_page, to_keep
 from adapter.sources.folder import KeepAll
 
 _log = structlog.get_logger()
@@ -80,7 +80,8 @@ class Position:
     def after(self, page: Page, *, now: datetime) -> "Position":
         """Where it stands when this page is in."""
         began = self.began or now
-        times = [entry.updated for entry in page.entries if entry.updated is not None]
+        # What is included may have changed at any time: the search is for the matches.
+        times = [entry.updated for entry in page.entries if entry.updated is not None and not entry.is_include]
         in_order = (
             self.in_order and times == sorted(times) and (not times or not self.reached or times[0] >= self.reached)
         )
@@ -222,7 +223,7 @@ class FhirSearches:
     def _take(self, search: Search, position: Position, page: Page) -> Position:
         """Keep what is new on a page, then note that it is in."""
         known = self._memory.known(search, [entry.digest for entry in page.entries])
-        fresh = list({entry.digest: entry for entry in page.entries if entry.digest not in known}.values())
+        fresh = to_keep(page.entries, known)
         now = self._rules.now()
         if fresh:
             body = body_of(fresh, timestamp=page.timestamp)

@@ -78,8 +78,11 @@ def known(conn: Connection, search_id: int, blinds: Sequence[bytes]) -> set[byte
 
 
 def remember(conn: Connection, search_id: int, resources: Sequence[tuple[bytes, int]]) -> None:
-    """`(blind, updated_us)` of what is in now."""
-    statement = "INSERT INTO polled_resource (search_id, blind, updated_us) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    """`(blind, updated_us)` of what is in now; of two times the later one stands."""
+    statement = (
+        "INSERT INTO polled_resource (search_id, blind, updated_us) VALUES (?, ?, ?) ON CONFLICT (search_id, blind)"
+        " DO UPDATE SET updated_us = excluded.updated_us WHERE polled_resource.updated_us < excluded.updated_us"
+    )
     run_many(conn, statement, [(search_id, blind, updated_us) for blind, updated_us in resources])
 
 

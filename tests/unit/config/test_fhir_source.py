@@ -41,6 +41,8 @@ def test_what_a_source_leaves_out_stands_in_the_vendor_file(tmp_path: Path) -> N
     assert rules.types is not None
     assert list(rules.types)[:3] == ["Patient", "Encounter", "Condition"]
     assert (rules.overlap, rules.count) == (timedelta(minutes=10), 100)
+    assert rules.types["Observation"].parameters["_include"] == ("Observation:specimen", "Observation:based-on")
+    assert rules.types["Encounter"].parameters["_include"] == ("Encounter:location",)
 
 
 def test_a_sources_own_rules_replace_the_vendors(tmp_path: Path) -> None:

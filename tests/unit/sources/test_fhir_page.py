@@ -8,7 +8,7 @@ import pytest
 
 from adapter import fhir
 from adapter.errors import Declined, NotNow, SourceFault
-from adapter.sources.fhir_page import Issue, body_of, issues_of, read_page
+from adapter.sources.fhir_page import Issue, body_of, issues_of, read_page, to_keep
 
 URL = "https://fhir.example.nhs.uk/r4/Observation?_count=2"
 
@@ -132,3 +132,26 @@ def test_the_time_of_the_answer_is_the_clock_of_what_has_none_of_its_own() -> No
 
     clock = timedelta(microseconds=statements[0].items[0].clock_us)
     assert datetime(1970, 1, 1, tzinfo=UTC) + clock == datetime(2026, 3, 1, 11, tzinfo=UTC)
+
+
+def an_include(kind: str, identity: str, **more: Any) -> dict[str, Any]:
+    resource = {"resourceType": kind, "id": identity, **more}
+    return {"resource": resource, "search": {"mode": "include"}}
+
+
+@pytest.mark.behaviour(28)
+def test_what_a_new_resource_refers_to_comes_with_it_though_it_is_in_already() -> None:
+    new = {"resource": a_resource("new", specimen={"reference": "Specimen/s1"}), "search": {"mode": "match"}}
+    old = {"resource": a_resource("old", specimen={"reference": "Specimen/s2"}), "search": {"mode": "match"}}
+    included = [
+        an_include("Specimen", "s1", parent=[{"reference": "Specimen/s12"}]),
+        an_include("Specimen", "s2"),
+        an_include("Specimen", "s12"),
+        an_include("Specimen", "s123"),
+    ]
+    entries = read_page(a_page(entry=[new, new, old, *included]), url=URL).entries
+    known = {entry.digest for entry in entries if entry.name != "Observation/new"}
+
+    assert [entry.name for entry in to_keep(entries, known)] == ["Observation/new", "Specimen/s1", "Specimen/s12"]
+    assert to_keep(entries, {entry.digest for entry in entries}) == []
+    assert len(to_keep(entries, set())) == 6

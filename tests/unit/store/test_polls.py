@@ -40,6 +40,9 @@ def test_resources_are_known_within_their_search_until_they_are_forgotten(conn: 
     assert polls.known(conn, one.id, []) == set()
     assert polls.forget(conn, one.id, before_us=20) == 1
     assert polls.known(conn, one.id, blinds) == {blinds[1]}
+    for updated_us in (30, 5):
+        polls.remember(conn, one.id, [(blinds[1], updated_us)])
+    assert polls.forget(conn, one.id, before_us=30) == 0
 
 
 def test_requests_are_counted_by_the_day(conn: Connection) -> None:
