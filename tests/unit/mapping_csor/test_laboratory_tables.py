@@ -3,11 +3,13 @@
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from adapter.errors import ProblemCode, SetupError
-from adapter.mapping.fhir_to_csor import CsorMaps, load_csor_maps
+from adapter.hl7v2 import Message
+from adapter.mapping import CsorMaps, load_csor_maps, load_v2_maps, to_bundle
 from tests.unit.mapping_csor.builders import MAPPINGS, a_code, a_specimen, a_value, an_observation
 
 HEADER = "system,sender,code,display,analyte,unit,default_specimen,valid_from,valid_to,source\n"
@@ -111,3 +113,21 @@ def test_a_missing_unit_without_a_default_is_not_guessed(tmp_path: Path) -> None
     assert projection is not None
     assert (projection.fields["analyte"], projection.fields["value_canonical"]) == ("crp", None)
     assert [each.code for each in projection.problems] == [ProblemCode.UNKNOWN_UNIT]
+
+
+def test_the_sender_of_a_version_2_message_is_its_sending_application(tmp_path: Path) -> None:
+    maps = with_table(tmp_path, ",NNU-GAS,GLU,,glucose,mg/dL,capillary,,,test")
+    v2_maps = load_v2_maps(MAPPINGS)
+    told = {}
+    for sender in ("NNU-GAS", "WINPATH"):
+        message = (
+            f"MSH|^~\\&|{sender}|RXX|A|RXX|20260304||ORU^R01|1|P|2.4\rPID|1||1^^^RXX^MR\r"
+            "OBR|1||F1|GAS|||20260304101500\rOBX|1|NM|GLU||90||||||F\r"
+        )
+        bundle = to_bundle(Message.parse(message.encode()), v2_maps, timezone=ZoneInfo("Europe/London"))
+        resources = [entry["resource"] for entry in bundle["entry"]]
+        (result,) = [each for each in resources if each["resourceType"] == "Observation"]
+        projection = maps.project("lab_result", result, {})
+        assert projection is not None
+        told[sender] = (projection.fields["analyte"], projection.fields["unit_inferred"])
+    assert told == {"NNU-GAS": ("glucose", True), "WINPATH": ("unmapped", None)}
