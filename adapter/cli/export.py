@@ -9,7 +9,6 @@ import getpass
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -18,6 +17,7 @@ import typer
 
 from adapter import config, disclosure
 from adapter.chart import sealed
+from adapter.cli.cells import in_a_cell
 from adapter.cli.kept_rows import Chart, reading
 from adapter.config import TrustSettings
 from adapter.csor.dictionary import dictionary
@@ -166,19 +166,6 @@ def _write_csv(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any
         writer.writerow(names)
         for row in rows:
             writer.writerow([in_a_cell(row.get(name)) for name in names])
-
-
-def in_a_cell(value: Any) -> str:
-    """Codes as `system code`, several of anything joined by `; `; nothing where the field is null."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "; ".join(map(in_a_cell, value))
-    if isinstance(value, dict):
-        return f"{value.get('system')} {value.get('code')}"
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def _write_dictionary(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as arrow
 from pyarrow import parquet
 
-from adapter.cli.export import in_a_cell
+from adapter.cli.cells import in_a_cell
 
 _NUMBER = arrow.decimal128(38, 12)
 
