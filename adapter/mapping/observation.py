@@ -60,7 +60,10 @@ def quantity_value(quantity: Resource) -> tuple[Decimal | None, str | None, str 
     if sent is None:
         return value, None, str(raw)
     comparator = _COMPARATORS.get(sent) if type(sent) is str else None
-    return value, comparator, f"{comparator or ''}{raw}"
+    if comparator is None:
+        # Whatever it says, the number alone would say something else.
+        return None, None, f"{sent}{raw}" if type(sent) is str else str(raw)
+    return value, comparator, f"{comparator}{raw}"
 
 
 def codings_of(concept: Resource) -> tuple[Coding, ...]:

@@ -123,6 +123,44 @@ def test_a_comparator_stays_apart_from_the_number() -> None:
     assert (fields["comparator"], fields["value_num"], fields["value_original"]) == ("<", Decimal(5), "<5")
 
 
+@pytest.mark.parametrize("comparator", ["~", "ad", "less than", "<<"])
+def test_a_number_behind_an_unknown_comparator_is_kept_as_text(comparator: str) -> None:
+    projection = project(an_observation(valueQuantity=a_value("5", "mg/L", comparator=comparator)))
+    fields = projection.fields
+    assert (fields["value_num"], fields["value_canonical"], fields["comparator"]) == (None, None, None)
+    assert fields["value_original"] == f"{comparator}5"
+    assert codes(projection.problems) == [ProblemCode.NOT_A_NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("value", "comparator", "number"),
+    [
+        ({"valueString": "< 5"}, "<", "5"),
+        ({"valueString": ">=600"}, ">=", "600"),
+        ({"valueString": "<=0.6"}, "<=", "0.6"),
+        ({"valueString": "\u2264 0.6"}, "<=", "0.6"),
+        ({"valueQuantity": a_value("600", "mg/L", comparator=">=")}, ">=", "600"),
+        ({"valueQuantity": a_value("600", "mg/L", comparator="\u2265")}, ">=", "600"),
+    ],
+)
+def test_a_comparator_is_read_in_every_form(value: dict[str, Any], comparator: str, number: str) -> None:
+    fields = project(an_observation(**{"valueQuantity": None, **value})).fields
+    assert (fields["comparator"], fields["value_num"]) == (comparator, Decimal(number))
+
+
+def test_a_value_is_held_to_what_is_plausible_at_the_age_of_the_child() -> None:
+    haemoglobin = an_observation(code=a_code("718-7"), valueQuantity=a_value("270", "g/L"))
+
+    def told(birth: str | None) -> tuple[bool, str]:
+        traced = maps().project_traced("lab_result", haemoglobin, context=a_specimen("BLD"), birth=birth)
+        assert traced is not None
+        return traced.fields["implausible"], traced.lineage["implausible"].steps[-1].argument
+
+    assert told("2026-02-27T04:10:00+00:00") == (False, "10..300")
+    assert told("2025-06-01") == (True, "10..240")
+    assert told(None) == (False, "10..300")
+
+
 @pytest.mark.behaviour(129)
 @pytest.mark.parametrize(
     ("text", "comparator", "value"),
