@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import CodeType
 
 from adapter.mapping.rules import Block, FieldRule, place
-from adapter.mapping.v2_pieces import paths_of
-from adapter.mapping.v2_source import BlockSource
+from adapter.mapping.v2_pieces import classes_of, paths_of
+from adapter.mapping.v2_source import BlockSource, class_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,8 @@ def compile_blocks(blocks: Iterable[tuple[str, str, Block]]) -> Compiled:
     rules: list[FieldRule] = []
     constants: dict[str, object] = {}
     compiled = []
+    for name, tests in classes_of(block for _, _, block in listed).items():
+        lines += class_lines(name, tests, constants=constants)
     for number, (segment, file, block) in enumerate(listed):
         compiled.append(CompiledBlock(block=block, segment=segment, number=number, file=file))
         writer = BlockSource(segment, block, number=number, first_rule=len(rules), constants=constants)

@@ -20,7 +20,7 @@ from adapter.mapping.v2_people import (
     practitioner,
 )
 from adapter.mapping.v2_reader import Json, Reader
-from adapter.mapping.v2_values import observation_value, period, quantity, reference_range
+from adapter.mapping.v2_values import attachment, dose, observation_value, period, quantity, reference_range
 
 Convert: TypeAlias = Callable[..., Json | None]
 """`(reader, raw text, rule, further fields…)`."""
@@ -111,6 +111,8 @@ CONVERSIONS: Mapping[Conversion, Convert] = {
     Conversion.LOCATION: location,
     Conversion.ANNOTATION: annotation,
     Conversion.QUANTITY: quantity,
+    Conversion.DOSE: dose,
+    Conversion.ATTACHMENT: attachment,
     Conversion.OBSERVATION_VALUE: observation_value,
     Conversion.REFERENCE_RANGE: reference_range,
 }
@@ -120,6 +122,8 @@ WHOLE_FIELD = frozenset(
         Conversion.STRING,
         Conversion.TEXT,
         Conversion.ANNOTATION,
+        Conversion.DOSE,
+        Conversion.ATTACHMENT,
         Conversion.OBSERVATION_VALUE,
         Conversion.REFERENCE_RANGE,
     }

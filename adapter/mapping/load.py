@@ -1,17 +1,35 @@
 """Reads the v2-to-FHIR mapping files, tables and a vendor's overlay into one effective set, or says what is wrong."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from adapter.datafile import load_model, positions_of, read_csv
 from adapter.errors import ExitCode, Finding, SetupError
-from adapter.mapping.rules import Block, Change, FieldRule, Overlay, SegmentMap, TableRow
+from adapter.mapping.rules import (
+    Block,
+    Change,
+    FieldRule,
+    KeyChange,
+    OrderClass,
+    OrderClasses,
+    Overlay,
+    SegmentMap,
+    TableRow,
+)
+from adapter.mapping.v2_classes import Names
 from adapter.mapping.v2_reader import Entry, Table
 
 M = TypeVar("M", SegmentMap, Overlay)
+
+OwnCodes = Mapping[str, Iterable[str]]
+"""A trust's own codes for tables that only list codes (`imaging-exams`, `imaging-sections`, `imaging-senders`)."""
+
+
+CLASSES = "classes.yaml"
+"""Beside the maps of the segments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +48,22 @@ def rule_origin(rule: FieldRule) -> str:
     return f"{name}:{rule._line}"
 
 
-def load_source(folder: Path, *, vendor: str | None) -> V2Source:
+def load_source(folder: Path, *, vendor: str | None, own_codes: OwnCodes | None = None) -> V2Source:
     """`folder` is `mappings` or `mappings/v2-to-fhir`."""
     if (folder / "v2-to-fhir").is_dir():
         folder = folder / "v2-to-fhir"
     findings: list[Finding] = []
-    tables = _tables(folder / "tables", findings)
-    maps = [found for path in sorted(folder.glob("*.yaml")) if (found := _read(path, SegmentMap, findings)) is not None]
     overlays = _overlays(folder, vendor, findings)
+    tables = _tables([folder, *([folder / "vendors" / vendor] if vendor else [])], own_codes or {}, findings)
+    paths = [path for path in sorted(folder.glob("*.yaml")) if path.name != CLASSES]
+    maps = [found for path in paths if (found := _read(path, SegmentMap, findings)) is not None]
     blocks = [
         (segment_map.segment, segment_map._file, block) for segment_map in maps for block in segment_map.resources
     ]
     for overlay in overlays:
         blocks = _overlaid(blocks, overlay, findings)
+    names = Names(_classes(folder / CLASSES, findings), tables, findings)
+    blocks = [(segment, file, names.resolved(block)) for segment, file, block in blocks]
     for _, _, block in blocks:
         findings += _unknown_tables(block, tables)
     if findings:
@@ -50,6 +71,14 @@ def load_source(folder: Path, *, vendor: str | None) -> V2Source:
     if not blocks:
         raise SetupError(f"no v2-to-fhir mappings in {folder}", exit_code=ExitCode.MAPPING)
     return V2Source(blocks=tuple(blocks), tables=tables)
+
+
+def _classes(path: Path, findings: list[Finding]) -> Iterable[OrderClass]:
+    try:
+        return load_model(path, OrderClasses, exit_code=ExitCode.MAPPING).classes if path.exists() else ()
+    except SetupError as error:
+        findings += error.findings
+        return ()
 
 
 def _read(path: Path, model: type[M], findings: list[Finding]) -> M | None:
@@ -65,19 +94,24 @@ def _read(path: Path, model: type[M], findings: list[Finding]) -> M | None:
     return found
 
 
-def _tables(folder: Path, findings: list[Finding]) -> dict[str, Table]:
-    tables: dict[str, Table] = {}
-    for path in sorted(folder.glob("*.csv")):
-        try:
-            rows = read_csv(path, TableRow)
-        except SetupError as error:
-            findings += error.findings
-            continue
-        tables[path.stem] = {
-            row.code.upper(): Entry(row.target, row.display, row.system, f"tables/{path.name}:{row._line}")
-            for row in reversed(rows)
-        }
-    return tables
+def _tables(folders: Iterable[Path], own_codes: OwnCodes, findings: list[Finding]) -> dict[str, Table]:
+    """The tables of each folder, rows of a later one over those of an earlier; then a trust's own codes."""
+    tables: dict[str, dict[str, Entry]] = {}
+    for folder in folders:
+        for path in sorted((folder / "tables").glob("*.csv")):
+            try:
+                rows = read_csv(path, TableRow)
+            except SetupError as error:
+                findings += error.findings
+                continue
+            place = f"vendors/{folder.name}/tables" if folder.parent.name == "vendors" else "tables"
+            tables.setdefault(path.stem, {}).update(
+                (row.code.upper(), Entry(row.target, row.display, row.system, f"{place}/{path.name}:{row._line}"))
+                for row in reversed(rows)
+            )
+    for name, codes in own_codes.items():
+        tables.setdefault(name, {}).update((code.upper(), Entry(code, "", "", "the trust's own")) for code in codes)
+    return dict(tables)
 
 
 def _overlays(folder: Path, vendor: str | None, findings: list[Finding]) -> Iterable[Overlay]:
@@ -100,7 +134,23 @@ def _overlaid(
     for action, changes in (("replace", overlay.replace), ("add", overlay.add), ("drop", overlay.drop)):
         for change in changes:
             changed = _changed(changed, overlay.segment, change, action, findings)
+    for keyed in overlay.keys:
+        changed = _keyed(changed, overlay.segment, keyed, findings)
     return changed
+
+
+def _keyed(
+    blocks: list[tuple[str, str, Block]], segment: str, change: KeyChange, findings: list[Finding]
+) -> list[tuple[str, str, Block]]:
+    """Every block of that segment and resource with the vendor's key."""
+    fits = [name == segment and block.resource == change.resource and bool(block.key) for name, _, block in blocks]
+    if not any(fits):
+        text = f"no key to change: {segment} makes no {change.resource} with a key"
+        findings.append(Finding(file=change._file, line=change._line, column=change._column or 1, text=text))
+    return [
+        (name, file, block.model_copy(update={"key": change.key}) if does_fit else block)
+        for (name, file, block), does_fit in zip(blocks, fits, strict=True)
+    ]
 
 
 def _changed(
@@ -144,8 +194,10 @@ def _misfit(change: Change, segment: str, action: str, targets: set[str]) -> Fin
 
 def _unknown_tables(block: Block, tables: dict[str, Table]) -> Iterable[Finding]:
     for rule in block.fields:
-        if rule.table is not None and rule.table not in tables:
-            close = difflib.get_close_matches(rule.table, sorted(tables), n=1)
+        for name in filter(None, (rule.table, rule.order)):
+            if name in tables:
+                continue
+            close = difflib.get_close_matches(name, sorted(tables), n=1)
             hint = f'did you mean "{close[0]}"?' if close else ""
-            text = f'no table "{rule.table}"'
+            text = f'no table "{name}"'
             yield Finding(file=rule._file, line=rule._line, column=rule._column or 1, text=text, hint=hint)

@@ -6,17 +6,17 @@ is present. Conversions have names (`adapter.mapping.datatypes`); there are no e
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, JsonValue, PrivateAttr, model_validator
 
 from adapter.datafile import Positioned, hyphenated
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,3})(?:\.(\d{1,2})(?:\.(\d{1,2}))?)?\Z")
-_TARGET = re.compile(r"_?[a-z][A-Za-z]*(\[\]|\[x\])?(\.[a-z][A-Za-z]*(\[\])?)*\Z")
+_TARGET = re.compile(r"_?[a-z][A-Za-z]*(\[0?\]|\[x\])?(\.[a-z][A-Za-z]*(\[0?\])?)*\Z")
 
 
 class Place(NamedTuple):
@@ -43,7 +43,7 @@ def _checked_path(path: str) -> str:
 
 def _checked_target(path: str) -> str:
     if not _TARGET.match(path):
-        raise ValueError(f'"{path}" is no FHIR path; write a.b, a[].b or value[x]')
+        raise ValueError(f'"{path}" is no FHIR path; write a.b, a[].b, a[0].b or value[x]')
     return path
 
 
@@ -87,6 +87,8 @@ class Conversion(StrEnum):
     LOCATION = "Location"
     ANNOTATION = "Annotation"
     QUANTITY = "Quantity"
+    DOSE = "dose"
+    ATTACHMENT = "Attachment"
     OBSERVATION_VALUE = "observation-value"
     REFERENCE_RANGE = "reference-range"
 
@@ -102,21 +104,39 @@ class Condition(_Rule):
     """The message code (`ORU`) is one of these."""
     follows: Words | None = None
     """The segment before, notes aside, is one of these."""
+    is_: str | None = None
+    """The order in hand is of this class (`classes.yaml`)."""
+    is_not: str | None = None
+    any_of: tuple["Condition", ...] = ()
+    none_of: tuple["Condition", ...] = ()
     is_one_of: Words | None = None
     is_none_of: Words | None = None
     valued: bool | None = None
+    in_table: str | None = None
+    """The code stands in this table, in any case of its letters."""
+    _codes: frozenset[str] = PrivateAttr(default=frozenset())
+    _class: tuple["Condition", ...] = PrivateAttr(default=())
+    """For `is` and `is-not`: any of these."""
 
     @model_validator(mode="after")
     def _one_answer(self) -> "Condition":
-        named = (self.field, self.event, self.event_is_not, self.message, self.follows)
-        subjects = [subject for subject in named if subject is not None]
-        answers = [answer for answer in (self.is_one_of, self.is_none_of, self.valued) if answer is not None]
-        if len(subjects) != 1 or len(answers) != (self.field is not None):
+        named = (self.field, self.event, self.event_is_not, self.message, self.follows, self.is_, self.is_not)
+        subjects = [subject for subject in (*named, self.any_of or None, self.none_of or None) if subject is not None]
+        answers = (self.is_one_of, self.is_none_of, self.valued, self.in_table)
+        given = [answer for answer in answers if answer is not None]
+        if len(subjects) != 1 or len(given) != (self.field is not None):
             raise ValueError(
-                "a condition is event, event-is-not, message, follows, "
-                "or field with one of is-one-of, is-none-of, valued"
+                "a condition is event, event-is-not, message, follows, is, is-not, any-of, none-of, "
+                "or field with one of is-one-of, is-none-of, valued, in-table"
             )
         return self
+
+    def leaves(self) -> "Iterator[Condition]":
+        """The tests this one is made of."""
+        if not self.any_of and not self.none_of:
+            yield self
+        for inner in (*self.any_of, *self.none_of):
+            yield from inner.leaves()
 
 
 class FieldRule(_Rule):
@@ -140,6 +160,10 @@ class FieldRule(_Rule):
     with_: dict[str, JsonValue] = {}
     """Fixed elements that go beside the value."""
     when: tuple[Condition, ...] = ()
+    keeps: Literal["first", "lines", "least"] = "first"
+    """What several values come to: the first; all as lines of one text; the one that comes first in `order`."""
+    order: str | None = None
+    """For `least`: a table of values and their ranks; a value that is not in it comes last."""
     clears: Words = ()
     """Elements that this value rules out (`deceasedBoolean` rules out `deceasedDateTime`)."""
     note: str = ""
@@ -152,6 +176,10 @@ class FieldRule(_Rule):
             raise ValueError("a rule has exactly one of from, constant, refers-to")
         if bool(self.from_) != (self.as_ is not None):
             raise ValueError("`from` needs `as`, the name of a conversion")
+        if (self.keeps == "least") != (self.order is not None):
+            raise ValueError("`keeps: least` needs `order`, and nothing else does")
+        if self.keeps != "first" and not self.to.isalpha():
+            raise ValueError("`keeps` is for an element at the top of the resource")
         return self
 
 
@@ -160,8 +188,10 @@ class KeyPart(_Rule):
 
     constant: str | None = None
     from_: Paths = ()
-    unless_valued: V2Path | None = None
-    """Left out where this is present."""
+    if_valued: Paths = ()
+    """Left out where none of these is present."""
+    unless_valued: Paths = ()
+    """Left out where any of these is present."""
 
 
 class Item(StrEnum):
@@ -172,6 +202,8 @@ class Item(StrEnum):
     CONDITIONS = "conditions"
     PROCEDURES = "procedures"
     OBSERVATION = "observation"
+    IMAGING = "imaging"
+    MEDICATION = "medication"
     RELATED = "related"
     PRIOR = "prior"
     CONTEXT = "context"
@@ -187,6 +219,10 @@ class Block(_Rule):
     place: Literal["new", "current", "joined"] = "new"
     """new: each segment makes one. current: adds to the one in hand. joined: ORC and OBR of one order share one."""
     item: Item | None = None
+    item_when: tuple[Condition, ...] = ()
+    """It is an item only where these hold too. A Bundle shows the resource all the same."""
+    once_per_key: bool = False
+    """In a statement, a further segment of the same key belongs to the resource before it (one report, two OBR)."""
     key: tuple[KeyPart, ...] = ()
     clock: Paths = ()
     rank: V2Path | None = None
@@ -206,12 +242,41 @@ class SegmentMap(_Rule):
     resources: tuple[Block, ...]
 
 
+class OrderClass(_Rule):
+    """What makes an order and its results one of a class, such as imaging."""
+
+    name: str
+    means: str
+    any_of: tuple[Condition, ...]
+
+    @model_validator(mode="after")
+    def _plain(self) -> "OrderClass":
+        if any(leaf.is_ or leaf.is_not for test in self.any_of for leaf in test.leaves()):
+            raise ValueError("a class is not told by another class")
+        return self
+
+
+class OrderClasses(_Rule):
+    """classes.yaml: the classes of orders that conditions name with `is` and `is-not`."""
+
+    kind: Literal["v2-classes"]
+    classes: tuple[OrderClass, ...]
+
+
 class Change(_Rule):
     """One deviation of a vendor, and why."""
 
     resource: str
     to: Target
     rule: FieldRule | None = None
+    because: str
+
+
+class KeyChange(_Rule):
+    """Another natural key for one resource of a vendor's segment, and why."""
+
+    resource: str
+    key: tuple[KeyPart, ...]
     because: str
 
 
@@ -223,6 +288,7 @@ class Overlay(_Rule):
     replace: tuple[Change, ...] = ()
     add: tuple[Change, ...] = ()
     drop: tuple[Change, ...] = ()
+    keys: tuple[KeyChange, ...] = ()
 
 
 class TableRow(_Rule):
@@ -236,7 +302,7 @@ class TableRow(_Rule):
 
 def schemas() -> Iterable[tuple[str, str]]:
     """File name and text of each JSON Schema that editors use."""
-    for name, model in (("v2-to-fhir", SegmentMap), ("v2-to-fhir-overlay", Overlay)):
+    for name, model in (("v2-to-fhir", SegmentMap), ("v2-to-fhir-overlay", Overlay), ("v2-classes", OrderClasses)):
         yield f"{name}.schema.json", json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

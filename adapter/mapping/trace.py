@@ -12,6 +12,8 @@ Off the hot path: `explain` re-derives. The steps, applied in order to the cut b
 - `prefix` (text): put before it. `hyphens`: blanks become hyphens.
 - `lines` (mark): split at the mark, unescape each, join by line feeds.
 - `join` (separator): pieces of the range, in the order of the conversion, empty ones left out.
+- `report` (mark and ranges): a text of several segments; each range of characters is a piece, split at the mark and
+  unescaped as `lines` does; the pieces are joined by line feeds.
 - `constant`: the rule's own value; the range is empty.
 """
 
@@ -51,7 +53,7 @@ class Origin(NamedTuple):
 
 def trace(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> list[Origin]:
     """One origin per value of the resources that `state` gives for this message."""
-    engine = tracing_engine(maps.compiled, maps.engine(message, timezone).reader, timezone)
+    engine = tracing_engine(maps.engine(message, timezone), maps.compiled, timezone)
     lines = [Sourced.of(line, line=number, start=0, end=len(line)) for number, line in enumerate(message.lines)]
     walk = Walk(engine, kind=message.type, zone=timezone).run(lines, message.delimiters.field)
     statement = assemble(walk, message=message, kind=message.type, event=message.event)
@@ -76,6 +78,9 @@ def _origins(message: Message, resource: Resource, *, item_index: int, resource_
             constant = Step("constant", "", str(leaf.value))
             yield Origin(item_index, resource_index, path, "", "", 0, 0, leaf.rule, (constant,))
             continue
+        if leaf.pieces:
+            yield _report(message, leaf, Origin(item_index, resource_index, path, "", "", 0, 0, leaf.rule, ()))
+            continue
         source = leaf.source
         segment = message.segments[source.line]
         start, end = message.bytes_of(Span(segment.offset + source.start, segment.offset + source.end))
@@ -84,6 +89,28 @@ def _origins(message: Message, resource: Resource, *, item_index: int, resource_
         place = _position(segment, source.start, source.end)
         name = f"{segment.name}[{segment.number}]"
         yield Origin(item_index, resource_index, path, name, place, start, end, leaf.rule, steps)
+
+
+def _report(message: Message, leaf: Leaf, origin: Origin) -> Origin:
+    """A text of several segments: the range from the first piece to the last, and the pieces in it."""
+    spans = []
+    for piece in leaf.pieces:
+        offset = message.segments[piece.line].offset
+        spans.append(Span(offset + piece.start, offset + piece.end))
+    first, last = spans[0].start, spans[-1].end
+    start, end = message.bytes_of(Span(first, last))
+    ranges = " ".join(f"{span.start - first}:{span.end - first}" for span in spans)
+    steps = (
+        Step("decode", message.encoding, message.text[first:last]),
+        Step("report", f"{message.delimiters.repetition} {ranges}", str(leaf.value)),
+    )
+    segments = [message.segments[piece.line] for piece in (leaf.pieces[0], leaf.pieces[-1])]
+    places = [
+        _position(segment, piece.start, piece.end)
+        for segment, piece in zip(segments, (leaf.pieces[0], leaf.pieces[-1]), strict=True)
+    ]
+    name = f"{segments[0].name}[{segments[0].number}]"
+    return origin._replace(segment=name, position=" to ".join(places), start=start, end=end, steps=steps)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Leaf]]:

@@ -5,25 +5,38 @@ Remembered values are shared between resources and messages, and bounded. A fiel
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapter import assertion
 from adapter.errors import Problem
 from adapter.mapping.compile import Compiled, CompiledBlock
 from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
-from adapter.mapping.rules import FieldRule, Item, place
-from adapter.mapping.v2_pieces import key_paths, paths_of, top_of
+from adapter.mapping.rules import Condition, FieldRule, Item, place
+from adapter.mapping.v2_pieces import FIRST, key_paths, made_of, paths_of, top_of
 from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
+from adapter.mapping.v2_source import PUT_ASIDE
 
 REMEMBERED = 4096
 """Values kept per rule; past this the rule starts afresh."""
 
+LAST = 1_000
+
 IN_RUNS = frozenset({"OBX"})
+SELDOM_REPEATED = IN_RUNS | {"ORC", "OBR", "RXE", "RXA"}
+"""Their lines hold times and numbers of their own; remembering them would only cost."""
+
 LONGEST_REMEMBERED = 200
 """Longer texts are reports, which do not come again."""
 
 _PARTS = re.compile(r"\b(?:part|plain)_\d+_\d+\b")
+
+AHEAD = {
+    "ORC": (frozenset({"OBR"}), frozenset({"ORC", "PID"})),
+    "RXE": (frozenset({"RXR", "TQ1"}), frozenset({"ORC", "RXA", "PID"})),
+    "RXA": (frozenset({"RXR"}), frozenset({"ORC", "PID"})),
+}
+"""What belongs to a segment though it comes after it (HL7 v2.5.1 §4.4, §4.13, §4.14), and what ends the search."""
 
 NONE: list[str] = [""] * 100
 """The fields of a segment that is not there."""
@@ -34,6 +47,8 @@ Recalled = tuple[dict[str, Any] | None, str]
 
 Many = Callable[..., int]
 KeyMaker = Callable[[list[str], dict[str, Any]], str]
+Kinds = Mapping[str, assertion.ItemKind]
+"""OBX-3 as sent → whether such a value is a measurement or a laboratory value."""
 
 
 class Plan:
@@ -44,9 +59,11 @@ class Plan:
         "block",
         "clock",
         "compiled",
+        "gate",
         "is_clock_shared",
         "is_key_shared",
         "is_named",
+        "is_once",
         "item",
         "key",
         "make",
@@ -71,11 +88,23 @@ class Plan:
         table = reader.tables[block.rank_table] if block.rank_table else {}
         self.ranks = {code: int(entry.target) for code, entry in table.items()}
         self.around: Callable[[dict[str, Any]], tuple[object, ...]] = names[f"around_{compiled.number}"]
+        self.gate: Callable[[dict[str, Any]], bool] | None = names.get(f"gate_{compiled.number}")
         self.many: Many | None = names.get(f"many_{compiled.number}")
         self.is_named = block.item is Item.CONTEXT
+        self.is_once = block.once_per_key
         self.is_key_shared = any(place(path).segment != compiled.segment for path in key_paths(block))
         self.is_clock_shared = all(place(path).segment != compiled.segment for path in block.clock)
         self.remembered: dict[tuple[str, tuple[object, ...]], Recalled] | None = None
+
+
+class Relevant(NamedTuple):
+    """What of the compiled rules matters in messages of one code."""
+
+    plans: dict[str, list[Plan]]
+    looking: frozenset[str]
+    """Segments that look ahead."""
+    aside: frozenset[str]
+    """Segments whose line is put aside, to be split when a rule asks for it."""
 
 
 class Made(NamedTuple):
@@ -96,9 +125,10 @@ class Made(NamedTuple):
 class Engine:
     """Everything a run over a message needs, for one way of writing messages. One message at a time."""
 
-    def __init__(self, compiled: Compiled, reader: Reader, *, remembers: bool = True) -> None:
+    def __init__(self, compiled: Compiled, reader: Reader, *, kinds: Kinds, remembers: bool = True) -> None:
         """`remembers=False` reads every field anew, as tracing must."""
         self.reader = reader
+        self.kinds = kinds
         self.remembers = remembers
         self.faults: list[tuple[FieldRule, Fault]] = []
         self.cleared: list[str] = []
@@ -106,43 +136,81 @@ class Engine:
             **compiled.constants,
             "NONE": NONE,
             "NOTHING": {},
+            "NOTHINGS": ({},),
+            "held": self._held,
+            "kinds": kinds,
             "Made": Made,
             "new": tuple.__new__,
             "Item": assertion.Item,
         }
-        names |= {"OBSERVATION": assertion.ItemKind.OBSERVATION, "PATCH": assertion.Form.PATCH}
+        names["PATCH"] = assertion.Form.PATCH
         names["cleared"] = self.cleared
-        names["plain"] = self._remembering(self.plain)
+        names["plain"], names["known_plain"] = self._remembering(self.plain)
         for name in set(_PARTS.findall(compiled.source)):
             kind, component, subcomponent = name.split("_")
             part = self._part(int(component), int(subcomponent))
-            names[name] = self._remembering(part if kind == "part" else self._plain_part(part))
+            read = part if kind == "part" else self._plain_part(part)
+            names[name], names[f"known_{name}"] = self._remembering(read)
         for number, rule in enumerate(compiled.rules):
             self._bind(names, number, rule)
         exec(compiled.code, names)  # noqa: S102 - our own generated source, see adapter.mapping.compile
         self.plans: dict[str, list[Plan]] = {}
         self.runs: dict[str, Plan] = {}
         """Segments that come in runs and make one resource each: one loop does a whole run."""
-        self.keys = [f"key {made.number}" for made in compiled.blocks if made.block.key]
-        """What a group keeps of natural keys, and must forget when it ends."""
         self.widths = compiled.widths
         for made in compiled.blocks:
             plan = Plan(made, names, reader)
             names[f"ranks_{made.number}"] = plan.ranks
-            if remembers and made.block.place == "new" and made.segment not in IN_RUNS:
+            if remembers and made.block.place == "new" and made.segment not in SELDOM_REPEATED:
                 plan.remembered = {}
             self.plans.setdefault(made.segment, []).append(plan)
-        read = {
-            place(p).segment
-            for made in compiled.blocks
-            for p in paths_of(made.block)
-            if place(p).segment != made.segment
-        }
-        self.lonely = {name for name, plans in self.plans.items() if name not in read and all(map(_is_simple, plans))}
-        """Segments that nothing else reads, and whose resources follow from their line and surroundings."""
+        self._find_lonely(compiled)
         for segment, plans in self.plans.items():
-            if segment in IN_RUNS and len(plans) == 1 and plans[0].many and not plans[0].is_named:
-                self.runs[segment] = plans[0]
+            fresh = [plan for plan in plans if plan.place == "new"]
+            if segment in IN_RUNS and len(fresh) == 1 and fresh[0].many and not fresh[0].is_named:
+                self.runs[segment] = fresh[0]
+        self._of_message: dict[str, Relevant] = {}
+
+    def _find_lonely(self, compiled: Compiled) -> None:
+        """Segments that nothing else reads but keys, and whose resources follow from their line and surroundings."""
+        read, self.held = set(), set()
+        for made in compiled.blocks:
+            whole = [place(path).segment for path in paths_of(made.block)]
+            keys = [place(path).segment for path in key_paths(made.block)]
+            read |= {name for name in whole if whole.count(name) > keys.count(name)} - {made.segment}
+            self.held |= set(keys) - {made.segment}
+        alone = {name for name, plans in self.plans.items() if all(map(_is_simple, plans))}
+        self.lonely = alone - read - (self.held - PUT_ASIDE)
+        self.held &= self.lonely & PUT_ASIDE
+
+    def of_message(self, code: str) -> Relevant:
+        """What can do something in a message of this code (`ORU`)."""
+        found = self._of_message.get(code)
+        if found is None:
+            if len(self._of_message) >= REMEMBERED:
+                self._of_message.clear()
+            found = self._of_message[code] = self._relevant(code)
+        return found
+
+    def _relevant(self, code: str) -> Relevant:
+        plans = {
+            segment: [plan for plan in listed if all(_admits(test, code) for test in plan.block.when)]
+            for segment, listed in self.plans.items()
+        }
+        looking = {name for name in AHEAD if any(_reads(plan, AHEAD[name][0]) for plan in plans.get(name, ()))}
+        # The loops over runs read segments that are split already.
+        split = {place(path).segment for plan in self.runs.values() for path in made_of(plan.block)}
+        aside = {name for name in PUT_ASIDE if not plans.get(name)} - split
+        return Relevant(plans, frozenset(looking), frozenset(aside))
+
+    def _held(self, group: dict[str, Any], name: str) -> list[str]:
+        """The fields of a segment, split now where its line was only put aside."""
+        fields: list[str] | str = group.get(name, NONE)
+        if isinstance(fields, str):
+            fields = fields.split(self.reader.delimiters.field)
+            fields += NONE[: max(self.widths[name] - len(fields), 0)]
+            group[name] = fields
+        return fields
 
     def forget(self) -> None:
         """Leave nothing of an earlier message."""
@@ -171,10 +239,11 @@ class Engine:
         """A part of a natural key: readable text, `|` replaced so that keys cannot be mixed up."""
         return "|" + self.reader.text(piece).replace("|", "\\F\\")
 
-    def _remembering(self, read: Callable[[str], str]) -> Callable[[str], str]:
-        if not self.remembers:
-            return read
+    def _remembering(self, read: Callable[[str], str]) -> tuple[Callable[[str], str], Callable[[str], str | None]]:
+        """The same reader with a memory, and the memory alone, which the hottest lines ask first."""
         remembered: dict[str, str] = {}
+        if not self.remembers:
+            return read, remembered.get
 
         def recall(text: str) -> str:
             found = remembered.get(text)
@@ -186,9 +255,11 @@ class Engine:
                     remembered[text] = found
             return found
 
-        return recall
+        return recall, remembered.get
 
     def _bind(self, names: dict[str, Any], number: int, rule: FieldRule) -> None:
+        if rule.keeps != "first":
+            names[f"keep{number}"] = self.lines if rule.keeps == "lines" else self._least(rule.order or "")
         if rule.from_:
             remembered: dict[Any, Json] = {}
             names[f"c{number}"] = remembered.get
@@ -210,7 +281,9 @@ class Engine:
 
         def fetch(text: str, *using: str) -> Json | None:
             if text == NULL:
-                self.cleared.append(top_of(rule.to).removesuffix("[]"))
+                # Of a list's first element and of a text of several segments this very message may say more.
+                if FIRST not in rule.to and rule.keeps == "first":
+                    self.cleared.append(top_of(rule.to).removesuffix("[]"))
                 return None
             if is_single:
                 value = self.finish(rule, convert(reader, text, rule, *using))
@@ -234,9 +307,35 @@ class Engine:
     def _referrer(self, rule: FieldRule) -> Callable[[Json], Json]:
         return lambda reference: reference and self.finish(rule, element(rule, reference))
 
+    def lines(self, before: Json | None, value: Json) -> Json:
+        """A text and its next line."""
+        return value if before is None else f"{before}\n{value}"
+
+    def _least(self, order: str) -> Callable[[Json, Json], Json]:
+        """Of two values the one with the lower rank; the earlier where they are equal."""
+        ranks = {code: int(entry.target) for code, entry in self.reader.tables[order].items()}
+
+        def least(before: Json | None, value: Json) -> Json:
+            old, new = (ranks.get(self.text_of(each).upper(), LAST) for each in (before, value))
+            return value if before is None or new < old else before
+
+        return least
+
+    def text_of(self, value: Json) -> str:
+        """The text of a value as it stands in a resource in the making."""
+        return str(value)
+
     def finish(self, rule: FieldRule, value: Json | None) -> Json | None:
         """Where tracing writes the rule on each leaf."""
         return value
+
+
+def _admits(test: Condition, code: str) -> bool:
+    return test.message is None or code in test.message
+
+
+def _reads(plan: Plan, segments: frozenset[str]) -> bool:
+    return any(place(path).segment in segments for path in paths_of(plan.block))
 
 
 def _is_simple(plan: Plan) -> bool:
@@ -275,4 +374,4 @@ def located(faults: list[tuple[FieldRule, Fault]], names: Sequence[str]) -> list
         name, _, rest = path.partition("-")
         at = f"{name}[{max(names.count(name), 1)}]-{rest}"
         problems.append(Problem(code=fault.code, text=fault.text, at=at))
-    return problems
+    return list(dict.fromkeys(problems))

@@ -4,11 +4,18 @@ For each block: `make` (the resource of one segment), `around` (all it is made o
 `clock`, `rank`, and `many` (a loop over a run of such segments, with all that cannot change taken out of it).
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 
 from adapter.mapping.rules import Block, Condition, FieldRule, KeyPart, place
 from adapter.mapping.rules import Item as Role
-from adapter.mapping.v2_pieces import absent, assignment, conditions, indented, key_paths, made_of, paths_of, top_of
+from adapter.mapping.v2_pieces import absent, assignment, conditions, indented, key_paths, made_of, top_of
+
+PUT_ASIDE = frozenset({"ORC", "PID"})
+"""Segments whose line may be put aside, to be split when a rule asks for it: most messages never ask."""
+
+KIND_OF = "OBX-3"
+"""What tells a measurement from a laboratory value."""
 
 _FAR = 15
 """Fields from here on are seldom sent."""
@@ -30,6 +37,7 @@ class BlockSource:
 
     def lines(self, width: int) -> Iterator[str]:
         """All functions of the block; `width` is how many fields its segment is padded to."""
+        yield from self._gate()
         yield from self._make()
         yield from self._around()
         yield from self._key()
@@ -38,20 +46,38 @@ class BlockSource:
         if self.block.place == "new":
             yield from self._many(width)
 
+    def _gate(self) -> Iterator[str]:
+        """Whether the order is of the class that the whole block is for: asked before anything is looked up."""
+        tests = [test for test in self.block.when if test._class]
+        if tests:
+            yield f"def gate_{self.number}(g):"
+            yield from (f"    return {self._test(tests)}", "")
+
     def _make(self) -> Iterator[str]:
         yield f"def make_{self.number}(f, g, r):"
-        yield from self._others(made_of(self.block), indent=4)
+        tested = {path for test in self.block.when for leaf in test.leaves() for path in (leaf.field,) if path}
+        tested |= set(self.block.needs)
+        yield from self._others(tested, indent=4)
         for test in self._entry():
             yield f"    if not ({test}): return None"
+        yield from self._others(made_of(self.block), indent=4, known=tested)
         for index, rule in enumerate(self.block.fields):
             yield from indented(4, self._rule(index, rule))
         yield from ("    return r", "")
 
-    def _entry(self) -> Iterator[str]:
+    def _entry(self, *, in_run: bool = False) -> Iterator[str]:
         if self.block.needs:
             yield self._first(self.block.needs)
-        if self.block.when:
-            yield self._test(self.block.when)
+        when = [test for test in self.block.when if not (in_run and self._is_of_others(test))]
+        if when:
+            yield self._test(when)
+
+    def _is_of_others(self, test: Condition) -> bool:
+        """Whether the answer is the same for a whole run of segments."""
+        leaves = list(test.leaves())
+        fields = [leaf.field for leaf in leaves if leaf.field]
+        is_told = len(fields) == sum(not leaf._class for leaf in leaves)
+        return is_told and all(place(path).segment != self.segment for path in fields)
 
     def _rule(self, index: int, rule: FieldRule) -> Iterator[str]:
         number = self.first_rule + index
@@ -83,7 +109,7 @@ class BlockSource:
     def _guard(self, index: int, rule: FieldRule) -> str:
         tests = [self._test(rule.when)] if rule.when else []
         head = top_of(rule.to)
-        if not head.endswith("[]") and not self._is_first(index, rule):
+        if rule.keeps == "first" and not head.endswith("[]") and not self._is_first(index, rule):
             tests.append(absent(head))
         return " and ".join(tests)
 
@@ -91,6 +117,9 @@ class BlockSource:
         return self.block.place == "new" and all(before.to != rule.to for before in self.block.fields[:index])
 
     def _put(self, index: int, rule: FieldRule) -> Iterator[str]:
+        if rule.keeps != "first":
+            yield f"r[{rule.to!r}] = keep{self.first_rule + index}(r.get({rule.to!r}), v)"
+            return
         head = top_of(rule.to)
         names = head.removesuffix("[]").split(".")
         shares = self.block.place != "new" or any(
@@ -110,6 +139,7 @@ class BlockSource:
             found |= {"g['event']"} if condition.event or condition.event_is_not else set()
             found |= {"g['message']"} if condition.message else set()
             found |= {"g['follows']"} if condition.follows else set()
+            found |= {_class_test(condition)} if condition._class else set()
         found |= {f"str(g.get({'>' + rule.refers_to!r}))" for rule in self.block.fields if rule.refers_to}
         yield f"def around_{self.number}(g):"
         yield from self._others(made_of(self.block), indent=4)
@@ -121,11 +151,11 @@ class BlockSource:
             return
         before, own, after = self._key_parts()
         yield f"def around_key_{self.number}(g):"
-        yield f"    k = g.get('key {self.number}')"
+        yield f"    k = g['order'].get({self.number})"
         yield "    if k is None:"
         yield from self._others(key_paths(self.block), indent=8)
         sums = ", ".join(" + ".join(["''", *parts]) for parts in (before, after))
-        yield f"        k = g['key {self.number}'] = ({sums})"
+        yield f"        k = g['order'][{self.number}] = ({sums})"
         yield from ("    return k", "")
         yield f"def key_{self.number}(f, g):"
         yield from self._others(key_paths(self.block), indent=4)
@@ -140,18 +170,23 @@ class BlockSource:
         return parts[:first], parts[first:last], parts[last:]
 
     def _is_own(self, part: KeyPart) -> bool:
-        paths = (*part.from_, *filter(None, [part.unless_valued]))
+        paths = (*part.from_, *part.if_valued, *part.unless_valued)
         return any(place(path).segment == self.segment for path in paths)
 
     def _key_part(self, part: KeyPart) -> str:
-        if part.constant is not None:
-            return repr(part.constant)
         only = part.from_[0] if len(part.from_) == 1 else ""
-        if only and place(only).component:
-            value = self._field(only).replace("part_", "plain_", 1)
+        if part.constant is not None:
+            value = repr(part.constant)
+        elif only:
+            at = place(only)
+            name = f"plain_{at.component}_{at.subcomponent}" if at.component else "plain"
+            text = self._field(f"{at.segment}-{at.field}")
+            value = f"(known_{name}({text}) or {name}({text}))"
         else:
             value = f"plain({self._first(part.from_)})"
-        return f"('' if {self._field(part.unless_valued)} else {value})" if part.unless_valued else value
+        if part.if_valued:
+            value = f"({value} if {self._first(part.if_valued)} else '')"
+        return f"('' if {self._first(part.unless_valued)} else {value})" if part.unless_valued else value
 
     def _pick(self, name: str, paths: tuple[str, ...]) -> Iterator[str]:
         """A function that gives the raw text of the first of these that is present."""
@@ -165,12 +200,15 @@ class BlockSource:
         number, block = self.number, self.block
         yield f"def many_{number}(w, p, lines, i, sep):"
         yield "    g, made, cleared, faults = w.group, w.made, w.engine.cleared, w.engine.faults"
-        yield from self._others(paths_of(block), indent=4)
+        yield from self._others(made_of(block), indent=4, are_split=True)
         if block.key:
             yield f"    k0, k1 = around_key_{number}(g)"
         is_shared_clock = bool(block.clock) and all(place(path).segment != self.segment for path in block.clock)
         if is_shared_clock:
             yield "    clock = w.clock(p, NONE)"
+        for test in block.when:
+            if self._is_of_others(test):
+                yield f"    if not ({self._condition(test)}): return i"
         for index, rule in enumerate(block.fields):
             if self._is_steady(rule):
                 yield from indented(4, self._held(index, rule))
@@ -181,8 +219,8 @@ class BlockSource:
         yield "        f = line.split(sep)"
         yield "        n = len(f)"
         yield f"        if n < {width}: f += NONE[:{width} - n]"
-        for test in self._entry():
-            yield f"        if not ({test}):"
+        for entry in self._entry(in_run=True):
+            yield f"        if not ({entry}):"
             yield "            i += 1"
             yield "            continue"
         yield f"        r = {{'resourceType': {block.resource!r}}}"
@@ -226,7 +264,8 @@ class BlockSource:
         rank = f"ranks_{self.number}.get({self._field(self.block.rank)}, 0)" if self.block.rank else "0"
         yield "        gone = w.take_cleared() if cleared else ()"
         if self.block.item is Role.OBSERVATION:
-            yield f"        made.append(Item(OBSERVATION, {key}, {clock}, {rank}, g['event'], PATCH, [r], gone))"
+            kind = f"kinds[{self._field(KIND_OF)}]"
+            yield f"        made.append(Item({kind}, {key}, {clock}, {rank}, g['event'], PATCH, [r], gone))"
         else:
             yield f"        made.append(new(Made, (p, r, i, {key}, {clock}, {rank}, gone, '')))"
 
@@ -241,10 +280,14 @@ class BlockSource:
         yield f"    v = h{index}"
         yield from indented(4, self._put(index, rule))
 
-    def _others(self, paths: Iterable[str], *, indent: int) -> Iterator[str]:
-        """The fields of the other segments these paths name, as locals."""
-        for name in sorted({place(path).segment for path in paths} - {self.segment}):
-            yield f"{' ' * indent}{name} = g.get({name!r}, NONE)"
+    def _others(
+        self, paths: Iterable[str], *, indent: int, known: Iterable[str] = (), are_split: bool = False
+    ) -> Iterator[str]:
+        """The fields of the other segments these paths name, as locals; a line put aside is split now."""
+        there = {place(path).segment for path in known}
+        for name in sorted({place(path).segment for path in paths} - there - {self.segment}):
+            is_held = name in PUT_ASIDE and not are_split
+            yield f"{' ' * indent}{name} = {f'held(g, {name!r})' if is_held else f'g.get({name!r}, NONE)'}"
 
     def _first(self, paths: Iterable[str]) -> str:
         return " or ".join(self._field(path) for path in paths)
@@ -258,18 +301,59 @@ class BlockSource:
         return " and ".join(self._condition(condition) for condition in conditions)
 
     def _condition(self, condition: Condition) -> str:
-        for name, words in (("event", condition.event), ("follows", condition.follows), ("message", condition.message)):
-            if words is not None:
-                return f"g[{name!r}] in {self._constant(words)}"
-        if condition.event_is_not is not None:
-            return f"g['event'] not in {self._constant(condition.event_is_not)}"
-        text = self._field(condition.field or "")
-        if condition.valued is not None:
-            return f"({text})" if condition.valued else f"not {text}"
-        inside = "in" if condition.is_one_of is not None else "not in"
-        return f"{text} {inside} {self._constant(condition.is_one_of or condition.is_none_of or ())}"
+        field = self._field(condition.field) if condition.field else ""
+        return tested(condition, field=field, of=self._condition, constants=self.constants)
 
-    def _constant(self, words: Iterable[str]) -> str:
-        name = f"K{len(self.constants)}"
-        self.constants[name] = frozenset(words)
-        return name
+
+def class_lines(name: str, tests: Iterable[Condition], *, constants: dict[str, object]) -> Iterator[str]:
+    """A function that tells whether the order in hand is of this class; the group remembers the answer."""
+
+    def one(test: Condition) -> str:
+        at = place(test.field or "")
+        text = f"g.get({at.segment!r}, NONE)[{at.field}]"
+        if at.segment in PUT_ASIDE:
+            text = f"held(g, {at.segment!r})[{at.field}]"
+        field = f"part_{at.component}_{at.subcomponent}({text})" if at.component else text
+        return tested(test, field=field, of=one, constants=constants)
+
+    function, key = class_function(name), f"is {name}"
+    yield f"def {function}(g):"
+    yield f"    is_it = g['order'].get({key!r})"
+    yield "    if is_it is None:"
+    yield f"        is_it = g['order'][{key!r}] = bool({' or '.join(map(one, tests))})"
+    yield from ("    return is_it", "")
+
+
+def class_function(name: str) -> str:
+    """`is_imaging`."""
+    return "is_" + re.sub(r"[^a-z0-9]", "_", name)
+
+
+def _class_test(condition: Condition) -> str:
+    return f"{class_function(condition.is_ or condition.is_not or '')}(g)"
+
+
+def tested(condition: Condition, *, field: str, of: Callable[[Condition], str], constants: dict[str, object]) -> str:
+    """The source of one test; `field` is the source of the text it asks about, `of` tests what it is made of."""
+    if condition._class:
+        return _class_test(condition) if condition.is_ else f"not {_class_test(condition)}"
+    if condition.any_of or condition.none_of:
+        inner = " or ".join(of(test) for test in condition.any_of or condition.none_of)
+        return f"({inner})" if condition.any_of else f"not ({inner})"
+    for name, words in (("event", condition.event), ("follows", condition.follows), ("message", condition.message)):
+        if words is not None:
+            return f"g[{name!r}] in {_constant(words, constants)}"
+    if condition.event_is_not is not None:
+        return f"g['event'] not in {_constant(condition.event_is_not, constants)}"
+    if condition.valued is not None:
+        return f"({field})" if condition.valued else f"not {field}"
+    if condition.in_table is not None:
+        return f"{field}.strip().upper() in {_constant(condition._codes, constants)}"
+    inside = "in" if condition.is_one_of is not None else "not in"
+    return f"{field} {inside} {_constant(condition.is_one_of or condition.is_none_of or (), constants)}"
+
+
+def _constant(words: Iterable[str], constants: dict[str, object]) -> str:
+    name = f"K{len(constants)}"
+    constants[name] = frozenset(words)
+    return name

@@ -5,7 +5,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,18 +14,36 @@ from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.hl7v2.message import Message
 from adapter.mapping.compile import Compiled, compile_blocks
-from adapter.mapping.load import V2Source, load_source
-from adapter.mapping.rules import Block
+from adapter.mapping.load import OwnCodes, V2Source, load_source
+from adapter.mapping.rules import Block, FieldRule
 from adapter.mapping.rules import Item as Role
-from adapter.mapping.v2_engine import Engine, Made
+from adapter.mapping.v2_codes import codeable_concept
+from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_walk import Walk
 from adapter.statement import Statement
 
-STATE_TYPES = frozenset({"Patient", "Encounter", "Condition", "Procedure", "Observation", "Specimen", "RelatedPerson"})
+STATE_TYPES = frozenset(
+    {
+        "Patient",
+        "Encounter",
+        "Condition",
+        "Procedure",
+        "Observation",
+        "Specimen",
+        "RelatedPerson",
+        "DiagnosticReport",
+        "ServiceRequest",
+        "MedicationAdministration",
+        "MedicationRequest",
+    }
+)
 """What a statement is made of."""
 
-CANCELS = frozenset({"A11", "A13"})
+IsMeasure = Callable[[Resource], bool]
+"""Whether a code (a CodeableConcept) names a measurement without a sample: growth, gestation, Apgar score."""
+
+CANCELS = frozenset({"A11", "A12", "A13"})
 CANCEL_RANK = 10
 PERSON_EVENTS = frozenset({"A28", "A31", "A40"})
 """They speak of the person; no visit is made or changed by them."""
@@ -37,9 +55,10 @@ _BUNDLE_NAMES = uuid.UUID("6f1c0f53-2c55-5d0b-9c38-6a1f0d2b7a11")
 class V2Maps:
     """A compiled mapping set. Engines are made per way of writing (delimiters, encoding, zone) when first met."""
 
-    def __init__(self, source: V2Source, *, wanted: frozenset[str] | None) -> None:
+    def __init__(self, source: V2Source, *, wanted: frozenset[str] | None, is_measure: IsMeasure | None = None) -> None:
         """`wanted` limits to these resource types, and leaves out references to types that are not there."""
         self.source = source
+        self._is_measure = is_measure
         self.compiled: Compiled = compile_blocks(
             (segment, file, _limited(block, wanted))
             for segment, file, block in source.blocks
@@ -56,20 +75,51 @@ class V2Maps:
                 self._engines.clear()
             tables = self.source.tables
             reader = Reader(message.delimiters, encoding=message.encoding, zone=zone, tables=tables)
-            found = self._engines[key] = Engine(self.compiled, reader)
+            kinds = ObservedKinds(reader, self._is_measure)
+            found = self._engines[key] = Engine(self.compiled, reader, kinds=kinds)
         return found
+
+
+class ObservedKinds(dict[str, ItemKind]):
+    """OBX-3 as sent → what kind of value it names, asked once for each."""
+
+    def __init__(self, reader: Reader, is_measure: IsMeasure | None) -> None:
+        super().__init__()
+        self._reader = reader
+        self._is_measure = is_measure
+
+    def __missing__(self, sent: str) -> ItemKind:
+        """The kind, remembered unless the memory is full."""
+        concept = codeable_concept(self._reader, str(sent), FieldRule(to="code", constant="")) or {}
+        is_measure = self._is_measure is not None and self._is_measure(concept)
+        kind = ItemKind.MEASUREMENT if is_measure else ItemKind.OBSERVATION
+        if len(self) >= REMEMBERED:
+            self.clear()
+        if len(sent) <= LONGEST_REMEMBERED:
+            self[str(sent)] = kind
+        return kind
 
 
 def _limited(block: Block, wanted: frozenset[str] | None) -> Block:
     if wanted is None:
         return block
     kept = tuple(rule for rule in block.fields if rule.refers_to in (None, "Specimen"))
-    return block.model_copy(update={"fields": kept})
+    return block.model_copy(update={"fields": kept, "when": (*block.when, *block.item_when)})
 
 
-def load_v2_maps(folder: Path, *, vendor: str | None = None, wanted: frozenset[str] | None = None) -> V2Maps:
-    """The mapping files of `folder` (`mappings`), a vendor's overlay over them; SetupError with every fault."""
-    return V2Maps(load_source(folder, vendor=vendor), wanted=wanted)
+def load_v2_maps(
+    folder: Path,
+    *,
+    vendor: str | None = None,
+    wanted: frozenset[str] | None = None,
+    own_codes: OwnCodes | None = None,
+    is_measure: IsMeasure | None = None,
+) -> V2Maps:
+    """The mapping files of `folder` (`mappings`), a vendor's overlay over them; SetupError with every fault.
+
+    `own_codes` are the trust's own for tables that list codes: `{"imaging-exams": [...]}` says which OBR-4 is imaging.
+    """
+    return V2Maps(load_source(folder, vendor=vendor, own_codes=own_codes), wanted=wanted, is_measure=is_measure)
 
 
 def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> Statement:
@@ -77,7 +127,7 @@ def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> Statement:
     header = message.lines[0].split(message.delimiters.field, 9)
     kind, event = _kind(message, header[8] if len(header) > 8 else "")
     walk = Walk(maps.engine(message, timezone), kind=kind, zone=timezone)
-    walk.run(message.lines, message.delimiters.field)
+    walk.run(message.lines, message.delimiters.field, text=message.text)
     return assemble(walk, message=message, kind=kind, event=event)
 
 
@@ -87,19 +137,24 @@ def _kind(message: Message, written: str) -> tuple[str, str]:
     return (f"{code}^{event}", event) if event else (message.type, message.event)
 
 
+_ALONE: Mapping[Role | None, ItemKind] = {
+    Role.OBSERVATION: ItemKind.OBSERVATION,
+    Role.IMAGING: ItemKind.IMAGING,
+    Role.MEDICATION: ItemKind.MEDICATION,
+}
+"""One resource, one item."""
+
+
 def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statement:
     """The resources of a walk as items under their natural keys."""
     statement = Statement(patient=None, event=event, kind=kind, problems=[*message.problems, *walk.problems])
     lists: dict[Role, list[Made]] = {}
     visit = ""
     items = statement.items
-    for made in walk.made:
-        if isinstance(made, Item):
-            items.append(made)
-            continue
+    for made in [each for each in walk.made if not isinstance(each, Item)]:
         role = made.plan.item
-        if role is Role.OBSERVATION:
-            items.append(_item(made, ItemKind.OBSERVATION, made.key, event, made.rank))
+        if role in _ALONE:
+            items.append(_item(made, _ALONE[role], made.key, event, made.rank))
         elif role is Role.ENCOUNTER:
             visit = made.key if made.key.partition("|")[2] else ""
             _place_visit(statement, made, visit)
@@ -107,6 +162,7 @@ def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statemen
             lists.setdefault(role, []).append(made)
         elif role is not None:
             _place_person(statement, made, event)
+    items += [each for each in walk.made if isinstance(each, Item)]
     for kind_of_list, list_of in lists.items():
         items.append(_list_item(list_of, ItemKind(kind_of_list), visit or "person", event))
     if not statement.clock_us:

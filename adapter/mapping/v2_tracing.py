@@ -11,7 +11,7 @@ from adapter.mapping.compile import Compiled
 from adapter.mapping.csor_outcome import Step
 from adapter.mapping.load import rule_origin
 from adapter.mapping.rules import FieldRule
-from adapter.mapping.v2_engine import Engine
+from adapter.mapping.v2_engine import Engine, Kinds
 from adapter.mapping.v2_reader import NULL, Entry, Json, Reader
 
 
@@ -79,10 +79,11 @@ class Sourced(str):
 class Leaf:
     """A value in a traced resource: what it is, the text it came from (None for a constant), and the rule."""
 
-    __slots__ = ("rule", "source", "value")
+    __slots__ = ("pieces", "rule", "source", "value")
 
-    def __init__(self, value: Json, source: Sourced | None, rule: str = "") -> None:
-        """`value` may be a number or a boolean, which cannot carry their source themselves."""
+    def __init__(self, value: Json, source: Sourced | None, rule: str = "", pieces: tuple[Sourced, ...] = ()) -> None:
+        """`value` may be no text, and so carry no source itself; `pieces` are lines that stood in several segments."""
+        self.pieces = pieces
         self.value = value
         self.source = source
         self.rule = rule
@@ -156,17 +157,27 @@ def _hull(pieces: Sequence[str], step: str, argument: str, value: str) -> str:
 class TracingEngine(Engine):
     """Reads every field anew and writes on each value which rule put it there."""
 
-    def __init__(self, compiled: Compiled, reader: TracingReader) -> None:
-        super().__init__(compiled, reader, remembers=False)
+    def __init__(self, compiled: Compiled, reader: TracingReader, *, kinds: Kinds) -> None:
+        super().__init__(compiled, reader, kinds=kinds, remembers=False)
 
     def finish(self, rule: FieldRule, value: Json | None) -> Json | None:
         return _stamped(value, rule_origin(rule)) if value is not None else None
 
+    def lines(self, before: Json | None, value: Json) -> Json:
+        if before is None:
+            return value
+        pieces = (*(before.pieces or (before.source,)), value.source)
+        return Leaf(f"{before.value}\n{value.value}", before.source, value.rule, pieces)
 
-def tracing_engine(compiled: Compiled, plain: Reader, zone: ZoneInfo) -> TracingEngine:
-    """The engine that traces what `plain`'s engine does."""
+    def text_of(self, value: Json) -> str:
+        return str(value.value) if isinstance(value, Leaf) else str(value)
+
+
+def tracing_engine(engine: Engine, compiled: Compiled, zone: ZoneInfo) -> TracingEngine:
+    """The engine that traces what this one does."""
+    plain = engine.reader
     reader = TracingReader(plain.delimiters, encoding=plain.encoding, zone=zone, tables=plain.tables)
-    return TracingEngine(compiled, reader)
+    return TracingEngine(compiled, reader, kinds=engine.kinds)
 
 
 def _stamped(value: Json, rule: str) -> Json:

@@ -203,3 +203,20 @@ def period(reader: Reader, text: str, rule: FieldRule | None, *_: str) -> Json |
         if piece and (time := reader.time(piece))
     }
     return found or None
+
+
+def dose(reader: Reader, text: str, rule: FieldRule, unit: str = "", *_: str) -> Json | None:
+    """An amount of a drug, with the unit of another field, as Quantity."""
+    found = _measured(reader, text, unit)
+    if found is None and reader.text(text):
+        reader.fault(ProblemCode.NOT_A_NUMBER, "not exactly a number; left out")
+    return found
+
+
+def attachment(reader: Reader, text: str, rule: FieldRule, kind: str = "", *_: str) -> Json | None:
+    """ED as Attachment without its data: the document stays in the sealed message, where its bytes are kept already."""
+    parts = [*reader.parts(text), "", "", "", ""]
+    if kind.strip() != "ED" or not parts[4]:
+        return None
+    known = reader.join("/", [reader.text(parts[1]), reader.text(parts[2])])
+    return {"contentType": known if "/" in known else "application/octet-stream"}

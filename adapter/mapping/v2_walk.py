@@ -12,7 +12,7 @@ import msgspec
 from adapter.assertion import Item
 from adapter.errors import Problem
 from adapter.hl7v2.timestamps import read_time
-from adapter.mapping.v2_engine import NONE, Engine, Made, Plan, Recalled, located
+from adapter.mapping.v2_engine import AHEAD, NONE, Engine, Made, Plan, Recalled, located
 
 _FORGOTTEN = {
     "PID": ("PV1", "PV2", "ORC", "OBR", "OBX", "SPM", "MRG"),
@@ -20,6 +20,9 @@ _FORGOTTEN = {
     "OBR": ("OBX", "SPM"),
 }
 """What a new segment ends."""
+
+_PHARMACY = ("RXE", "RXA", "RXR", "TQ1")
+"""What a new order ends in a message about drugs."""
 
 REMEMBERED_LINES = 2048
 LONGEST_LINE = 4000
@@ -30,14 +33,18 @@ class Walk:
     """One walk over one message."""
 
     __slots__ = (
+        "aside",
         "clock_text",
         "clock_us",
         "counts",
         "current",
         "engine",
         "group",
+        "is_taken",
+        "looking",
         "made",
         "order_is_open",
+        "plans",
         "problems",
         "refer",
         "zone",
@@ -51,35 +58,38 @@ class Walk:
         self.made: list[Made | Item] = []
         self.problems: list[Problem] = []
         code, _, event = kind.partition("^")
-        self.group: dict[str, Any] = {"message": code, "event": event, "follows": ""}
+        self.group: dict[str, Any] = {"message": code, "event": event, "follows": "", "order": {}}
+        """Segments by name, and under `order` what was found out about the order in hand."""
+        self.plans, self.looking, self.aside = engine.of_message(code)
         self.current: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self.order_is_open = False
+        self.is_taken = False
+        """Whether an OBR has joined the order in hand already."""
         self.clock_text, self.clock_us = "", 0
 
-    def run(self, lines: Sequence[str], separator: str) -> "Walk":
-        """Every segment in order."""
+    def run(self, lines: Sequence[str], separator: str, *, text: str = "SPM") -> "Walk":
+        """Every segment in order. `text` is the whole message, where it is at hand."""
         # What a message left behind that failed half-way must not be told of this one.
         self.engine.forget()
         runs = {} if self.refer else self.engine.runs
         widths, group = self.engine.widths, self.group
-        has_specimens = "SPM" in widths and any(line.startswith("SPM") for line in lines)
+        has_specimens = "SPM" in text and "SPM" in widths and any(line.startswith("SPM") for line in lines)
         index, end = 0, len(lines)
         while index < end:
             line = lines[index]
             name = line[:3]
             in_runs = runs.get(name)
-            if in_runs is not None and in_runs.many is not None:
-                first = len(self.made)
-                index = in_runs.many(self, in_runs, lines, index, separator)
-                if len(self.made) > first:
-                    self.current[in_runs.resource] = len(self.made) - 1
+            if in_runs is not None and (after := self._run(in_runs, lines, index, separator)) > index:
+                index = after
                 group["follows"] = name
                 continue
             if name in _FORGOTTEN:
                 self._forget(name)
                 if name == "OBR" and has_specimens:
                     self._expect_specimen(lines, index)
+            if name in self.looking:
+                self._look_ahead(name, lines, index, separator)
             if name in widths:
                 self._segment(name, line, index, separator)
                 if self.engine.faults:
@@ -89,10 +99,21 @@ class Walk:
             index += 1
         return self
 
+    def _run(self, plan: Plan, lines: Sequence[str], index: int, separator: str) -> int:
+        """A run of segments in one loop; the index is as it was where the plan is not for this order."""
+        first = len(self.made)
+        after = plan.many(self, plan, lines, index, separator) if plan.many else index
+        if len(self.made) > first:
+            self.current[plan.resource] = len(self.made) - 1
+        return after
+
     def _segment(self, name: str, line: str, index: int, separator: str) -> None:
         if name in self.engine.lonely and self._all_recalled(name, line, index):
             return
         group, made = self.group, self.made
+        if name in self.aside:
+            group[name] = line
+            return
         fields = line.split(separator)
         if name == "MSH":
             fields.insert(1, separator)
@@ -100,12 +121,14 @@ class Walk:
         if len(fields) < width:
             fields += NONE[: width - len(fields)]
         group[name] = fields
-        for plan in self.engine.plans.get(name, ()):
+        for plan in self.plans.get(name, ()):
             if plan.place != "new" and self._adds(plan):
                 self._add_to(plan, fields)
                 continue
+            if plan.gate and not plan.gate(group):
+                continue
             resource, key = self._recalled(plan, fields, line)
-            if resource is None:
+            if resource is None or (plan.is_once and not self.refer and self._is_held(plan, key)):
                 self.take_cleared()
                 continue
             self.current[plan.resource] = len(made)
@@ -113,6 +136,14 @@ class Walk:
             named = self._named(plan) if self.refer or plan.is_named else ""
             clock_us = self.clock(plan, fields)
             made.append(Made(plan, resource, index, key, clock_us, rank, self.take_cleared(), named))
+
+    def _is_held(self, plan: Plan, key: str) -> bool:
+        """Whether this message has made the resource of that key; what follows then belongs to it."""
+        for at, made in enumerate(self.made):
+            if isinstance(made, Made) and made.plan is plan and made.key == key:
+                self.current[plan.resource] = at
+                return True
+        return False
 
     def _adds(self, plan: Plan) -> bool:
         return plan.place == "current" or (self.order_is_open and plan.resource in self.current)
@@ -122,11 +153,13 @@ class Walk:
         if self.refer:
             return False
         found = []
-        for plan in self.engine.plans[name]:
+        for plan in self.plans[name]:
             known = plan.remembered.get((line, plan.around(self.group))) if plan.remembered is not None else None
             if known is None:
                 return False
             found.append((plan, known))
+        if name in self.engine.held:
+            self.group[name] = line
         for plan, (resource, key) in found:
             if resource is not None:
                 self.current[plan.resource] = len(self.made)
@@ -186,28 +219,27 @@ class Walk:
         return name
 
     def _forget(self, name: str) -> None:
+        if not self.made and name == "PID":
+            return
         for gone in _FORGOTTEN[name]:
             self.group.pop(gone, None)
-        for gone in self.engine.keys:
-            self.group.pop(gone, None)
+        self.group["order"] = {}
         if name == "ORC":
             self.order_is_open = False
+            self.is_taken = False
+            for gone in _PHARMACY if self.looking else ():
+                self.group.pop(gone, None)
             self.current.pop("ServiceRequest", None)
         if name == "OBR":
-            self.order_is_open = "ORC" in self.group and not self._is_taken()
-            if self.order_is_open:
-                self.group["OBR taken"] = self.group["ORC"]
-            elif self._is_taken():
+            self.order_is_open = "ORC" in self.group and not self.is_taken
+            if self.is_taken:
                 self.group.pop("ORC", None)
-            for gone in ("Observation", "Specimen"):
+            self.is_taken = self.order_is_open
+            for gone in ("Observation", "Specimen", "DiagnosticReport"):
                 self.current.pop(gone, None)
             self.group.pop(">Specimen", None)
         else:
             self.order_is_open = False
-
-    def _is_taken(self) -> bool:
-        """Whether an OBR has joined the order in hand already."""
-        return "ORC" in self.group and self.group.get("OBR taken") is self.group["ORC"]
 
     def _expect_specimen(self, lines: Sequence[str], index: int) -> None:
         """In ORU^R01 the SPM of a group follows its results, which refer to it."""
@@ -218,6 +250,21 @@ class Walk:
                 name = f"Specimen/{self.counts.get('Specimen', 0) + 1}"
                 self.group[">Specimen"] = {"reference": self.refer(name) if self.refer else name}
                 return
+
+    def _look_ahead(self, name: str, lines: Sequence[str], index: int, separator: str) -> None:
+        """Puts into the group what belongs to this segment and follows it."""
+        wanted, ends = AHEAD[name]
+        if self.group["follows"] == "RXR" and "RXA" in self.group:
+            self.group.pop("RXR", None)  # it was the route of what was given before
+        found = set()
+        for line in lines[index + 1 :]:
+            if line[:3] in ends:
+                return
+            if line[:3] in wanted and line[:3] not in found:
+                found.add(line[:3])
+                fields = line.split(separator)
+                width = self.engine.widths.get(line[:3], 2)
+                self.group[line[:3]] = fields + NONE[: max(width - len(fields), 0)]
 
     def clock(self, plan: Plan, fields: list[str]) -> int:
         """Source clock of what this segment says; MSH-7 where its own is missing or unreadable."""

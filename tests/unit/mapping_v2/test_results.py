@@ -56,6 +56,11 @@ def test_an_empty_number_is_no_value() -> None:
                 }
             },
         ),
+        (">=^5^^", {"valueQuantity": {"value": Decimal(5), "comparator": ">=", "unit": "mg/L"}}),
+        ("^7.0*", {"valueString": "7.0*"}),
+        ("^1,200", {"valueString": "1,200"}),
+        ("<^7", {"valueQuantity": {"value": Decimal(7), "comparator": "<", "unit": "mg/L"}}),
+        ("^30^+^4", {"valueString": "30 + 4"}),
         ("<>^5", {"valueString": "<> 5"}),
         ("^1^+", {"valueString": "1 +"}),
         ("<^10^-^20", {"valueString": "< 10 - 20"}),
