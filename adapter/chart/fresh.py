@@ -9,14 +9,20 @@ from typing import NamedTuple
 
 from adapter.assertion import Assertion
 
+Made = tuple[bytes, bytes, int, int]
+"""The row of one result as it is if no other statement speaks of that result; whose it is comes later. Its record id,
+its content as it is stored, the length of the encoded fields that stand behind the content's first byte, its RowState.
+"""
+
 
 class Written(NamedTuple):
-    """One stored assertion, as it is in the store."""
+    """One stored assertion, as it is in the store: unpacked, or the rows that are made of it."""
 
     assertion_id: int
     identifier_id: int
     key_id: bytes
-    assertion: Assertion
+    assertion: Assertion | None
+    made: Sequence[Made] | None
 
 
 class Fresh:
@@ -36,6 +42,14 @@ class Fresh:
     def take(self, assertion_ids: Sequence[int]) -> list[Written]:
         """Those of these that are here; here no longer."""
         return [found for number in assertion_ids if (found := self._written.pop(number, None)) is not None]
+
+    def take_made(self, assertion_ids: Sequence[int]) -> list[Written]:
+        """All of these if all are here as rows; else none, and they stay."""
+        for number in assertion_ids:
+            written = self._written.get(number)
+            if written is None or written.made is None:
+                return []
+        return self.take(assertion_ids)
 
     def drop(self, assertion_id: int) -> None:
         """It was changed in the store."""

@@ -5,7 +5,6 @@ merges alone; here that decision is only written down.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +14,7 @@ from adapter.chart import sealed
 from adapter.chart.known import NATIONAL_NUMBER, Known, Said, differs, learn, national_number_of
 from adapter.identity import NhsNumber
 from adapter.identity.patients import birth_of
+from adapter.pipeline.told import Patient
 from adapter.store import dirty, messages, outbox, persons, registry, rows
 from adapter.store.database import Connection
 from adapter.store.registry import IdentifierRow
@@ -47,15 +47,6 @@ class Entry:
         """Replace the row; it is written at the next flush."""
         self.row = row
         self.is_changed = True
-
-
-class Patient(NamedTuple):
-    """What one message says of its patient's identity."""
-
-    numbers: tuple[SourceIdentifier, ...]
-    nhs_number: NhsNumber | None
-    is_verified: bool
-    birth: str | None
 
 
 class Enrolment:

@@ -4,10 +4,11 @@
                                                                           └─▶ put aside, sealed, until the hold ends
 
 Work and inbox position commit in one transaction. After a crash messages go one at a time, each attempt committed
-before it begins; the third crash on one message parks it. Nothing here depends on the order of arrival.
+before it begins; the third crash on one message parks it. Nothing here depends on the order of arrival. Where another
+process reads ahead, it unseals, parses and translates results before their turn.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -17,9 +18,11 @@ from adapter.chart.fresh import Fresh
 from adapter.chart.sealed import Note, Refusal, decode_note, decode_refusal
 from adapter.envelope import utc_us
 from adapter.errors import MessageError, Problem, ProblemCode
+from adapter.pipeline.ahead import Ahead
 from adapter.pipeline.enrolment import Entry
-from adapter.pipeline.keeping import REFUSED, Arrived, Keeper, Outcome, Read, Rules, Translate, Unread, parked
+from adapter.pipeline.keeping import REFUSED, Arrived, Keeper, Outcome, Read, Translate, Unread, parked
 from adapter.pipeline.separation import hand_in
+from adapter.pipeline.told import Rules
 from adapter.store import attempts, counters, cursors, messages
 from adapter.store.database import Connection, Database
 from adapter.store.faults import StoreError
@@ -54,6 +57,8 @@ class Pipeline:
         rules: Rules,
         now: Callable[[], datetime],
     ) -> None:
+        self.ahead: Ahead | None = None
+        """Where another process reads ahead; on SQLite only, where nobody else takes from the inbox."""
         self._database = database
         self._inbox = inbox
         self._ring = ring
@@ -109,18 +114,26 @@ class Pipeline:
         is_stored = isinstance(message, MessageRow)
         if self._goes_alone(message):
             return self._alone(message)
+        if self.ahead is None or is_stored:
+            return self._batch(message, limit=limit, early={})
+        early, count = self.ahead.gather(first=message.id, limit=limit)
+        count = self._batch(message, limit=count, early=early)
+        self.ahead.ask()  # so that it is read while this batch is settled
+        return count
+
+    def _batch(self, first: Arrived, *, limit: int, early: Mapping[int, Read]) -> int:
         try:
-            return self._together(limit=limit)
+            return self._together(limit=limit, early=early)
         except (StoreError, KeyboardInterrupt):
             self._registry_cache.clear()
             raise
         except Exception as error:  # which of them it was shows when they go one at a time
             self._registry_cache.clear()
-            log.error("batch failed, going one at a time", reason=type(error).__name__, inbox_id=message.id)
-            if is_stored:
+            log.error("batch failed, going one at a time", reason=type(error).__name__, inbox_id=first.id)
+            if isinstance(first, MessageRow):
                 self._waits_alone = True
             else:
-                self._alone_through = message.id + limit
+                self._alone_through = first.id + limit
             return 1
 
     def _claim(self, conn: Connection, *, limit: int) -> Sequence[Arrived]:
@@ -141,7 +154,7 @@ class Pipeline:
             self._park_crashed(message, attempts_made=before + count - 1)
             return 1
         try:
-            return self._together(limit=1)
+            return self._together(limit=1, early={})
         except (StoreError, KeyboardInterrupt):
             self._registry_cache.clear()
             raise
@@ -163,12 +176,12 @@ class Pipeline:
             counters.bump(conn, f"problem.{code.value}")
         log.error("message parked", inbox_id=message.id, reason=code.value, attempts=attempts_made)
 
-    def _together(self, *, limit: int) -> int:
+    def _together(self, *, limit: int, early: Mapping[int, Read]) -> int:
         with self._database.write() as conn:
             batch = self._claim(conn, limit=limit)
             keeper = Keeper(conn, self._ring, self._registry_cache, rules=self._rules, now_us=utc_us(self._now()))
             fresh = self._without_duplicates(conn, batch, keeper)
-            read = [(message, self._read(message)) for message in fresh]
+            read = [(message, early.get(message.id) or self._read(message)) for message in fresh]
             hand_in(self._inbox, self._ring, read)
             self._write(conn, keeper.judge_all(read))
             self._done(conn, batch)

@@ -6,20 +6,22 @@ the body stays sealed under the day key until the hold ends. Nothing is decided 
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from adapter import cohort, identity
-from adapter.assertion import Assertion, Item, ItemKind, Resource, SourceIdentifier
+from adapter.assertion import Assertion, ItemKind, SourceIdentifier
 from adapter.chart import sealed
-from adapter.chart.fresh import Written
+from adapter.chart.fresh import Made, Written
 from adapter.chart.known import Known, learn
 from adapter.chart.sealed import Note, decode_assertion, encode_assertion, encode_note
 from adapter.chart.stated import said_by
-from adapter.cohort.triage import Reason, TriageFacts, TriageRules
-from adapter.errors import IdentityConflict, MessageError, Problem, ProblemCode
+from adapter.cohort.triage import Reason
+from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.identity import PatientFacts
-from adapter.pipeline.enrolment import Enrolment, Entry, Patient
+from adapter.pipeline.enrolment import Enrolment, Entry
+from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told
 from adapter.statement import Statement
 from adapter.store import assertions, dirty
 from adapter.store.assertions import AssertionRow
@@ -32,15 +34,20 @@ from adapter.store.states import AssertionKind, IdentifierState, MessageState
 REFUSED = "!"
 """An inbox kind that begins so was not taken as a message; the problem's code follows, and it is parked at once."""
 
-TRIAGE_ENCOUNTER = "triage-encounter"
-"""Where a result or person event says the patient is: read for triage, never kept."""
-
 _OF_PATIENTS = ("ADT^", "ORU^")
-_NOBODY = Problem(
-    code=ProblemCode.NO_IDENTIFIER, text="the message has no PID segment: nobody can tell whose it is", at="PID[1]"
-)
 
 Arrived = QueuedMessage | MessageRow
+
+
+class Early(NamedTuple):
+    """All that follows from one statement alone, of a message with nothing but results."""
+
+    stampless: bytes
+    told: Told
+    plain: bytes
+    """Its assertion, encoded."""
+    made: Sequence[Made]
+    """Its rows, if no other statement speaks of the same results."""
 
 
 class Read(NamedTuple):
@@ -56,6 +63,8 @@ class Read(NamedTuple):
     """The body taken apart where it is not all one patient's: then each is taken as a message of its own instead."""
     problems: Sequence[Problem] = ()
     """What of the body could not be used."""
+    early: Early | None = None
+    """Its one statement read further by another process; the statement here then holds no items."""
 
 
 class Unread(NamedTuple):
@@ -86,25 +95,26 @@ class Outcome(NamedTuple):
     """Of a message put aside: further blinds of its patient, by which it is found if that patient is ours after all."""
 
 
-class Rules(NamedTuple):
-    """What the trust and the mappings say about whom we keep."""
-
-    identity: identity.IdentitySettings
-    triage: TriageRules
-    normalise: Callable[[str, str], tuple[str, str]]
-    """(system, code) as sent → as the code lists are written."""
-    hold_unknown: timedelta
-
-
 class _New(NamedTuple):
     row: AssertionRow
     entry: Entry
     is_adt: bool
     assertion: Assertion | None
-    """None where its stamp was lowered since: the store says how it reads now."""
+    made: Sequence[Made] | None
 
 
-_NOT_ADT = frozenset({ItemKind.OBSERVATION, ItemKind.PATIENT})
+NOT_ADT = frozenset({ItemKind.OBSERVATION, ItemKind.PATIENT})
+
+
+def stampless_of(ring: KeyRing, feed: str, content: Sequence[bytes], ordinal: int) -> bytes:
+    """How the same content is known under another stamp."""
+    return ring.blind("stampless", feed, *content, str(ordinal))
+
+
+def asserted(feed: str, subject: SourceIdentifier, statement: Statement) -> Assertion:
+    """What is kept of a statement."""
+    context = {name: resource for name, resource in statement.context.items() if name != TRIAGE_ENCOUNTER}
+    return Assertion(feed, subject, statement.items, context)
 
 
 def parked(ring: KeyRing, message: Arrived, note: Note, *, body: bytes, attempts: int = 0) -> Outcome:
@@ -127,7 +137,7 @@ class Keeper:
         self._rules = rules
         self._now_us = now_us
         self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
-        self._facts_of: dict[int, PatientFacts] = {}
+        self._teller = Teller(rules)
         self._new: dict[bytes, _New] = {}
         self._marks: list[tuple[Entry, int]] = []
         self.results: list[Written] = []
@@ -178,9 +188,10 @@ class Keeper:
         return outcomes
 
     def _stampless(self, message: Arrived, read: Read) -> list[bytes]:
+        if read.early is not None:
+            return [read.early.stampless]
         return [
-            self._ring.blind("stampless", message.feed, *read.content, str(ordinal))
-            for ordinal in range(len(read.statements))
+            stampless_of(self._ring, message.feed, read.content, ordinal) for ordinal in range(len(read.statements))
         ]
 
     def _count(self, message: Arrived) -> None:
@@ -221,58 +232,29 @@ class Keeper:
             self.relearnt.append(stored_id)
             self._relearn(stored_id)
         elif stored_id is None and (new := self._new[key]).row.clock_us > read.stamp_us:
-            self._new[key] = new._replace(row=new.row._replace(clock_us=read.stamp_us), assertion=None)
+            self._new[key] = new._replace(row=new.row._replace(clock_us=read.stamp_us), assertion=None, made=None)
         return Outcome(MessageState.ERASED, "repeat", None, None, stampless=key)
 
     def _one(self, message: Arrived, read: Read, statement: Statement, *, key: bytes, ordinal: int) -> Outcome:
-        facts = self._facts(statement)
-        numbers = self._numbers(message, statement, facts)
-        if not numbers:
-            raise IdentityConflict(_NOBODY)
-        patient = Patient(
-            numbers,
-            facts.nhs_number if facts else None,
-            bool(facts and facts.nhs_verified),
-            facts.birth if facts else None,
-        )
+        told = read.early.told if read.early else self._teller.tell(message.feed, statement)
+        patient = told.patient
+        numbers = patient.numbers
         for prior in statement.prior:
             merged = identity.read_patient(prior, related=(), settings=self._rules.identity).identifiers[0]
             if merged == numbers[0]:
                 self.counts[f"problem.{ProblemCode.SELF_MERGE.value}"] += 1
             self._enrolment.merge(numbers[0], merged, clock_us=statement.clock_us, message_id=message.id)
         is_kept = self._enrolment.is_kept(patient)
-        verdict = cohort.triage(self._triage_facts(statement, facts, is_kept), rules=self._rules.triage)
+        verdict = cohort.triage(msgspec.structs.replace(told.triage, known=is_kept), rules=self._rules.triage)
         subject = self._enrolment.blind(numbers[0])
         if not verdict.keep or (verdict.reason is Reason.IDENTITY_EVENT and not is_kept):
             self.counts[f"not-ours.{verdict.reason.value}"] += 1
             names = self._enrolment.names(patient)
             return self._aside(message, verdict.reason.value, subject=subject)._replace(names=names[1:])
-        said = said_by(statement.items, facts)
-        entry = self._enrolment.enrol(patient, said, state=IdentifierState.HELD)
+        entry = self._enrolment.enrol(patient, told.said, state=IdentifierState.HELD)
         self._append(message, read, statement, entry=entry, key=key, ordinal=ordinal)
         body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
         return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, subject)
-
-    def _facts(self, statement: Statement) -> PatientFacts | None:
-        if statement.patient is None:
-            return None
-        if statement.related:
-            return identity.read_patient(statement.patient, related=statement.related, settings=self._rules.identity)
-        # Equal PID segments share one Patient, which the statements of the batch keep alive.
-        facts = self._facts_of.get(id(statement.patient))
-        if facts is None:
-            facts = identity.read_patient(statement.patient, related=(), settings=self._rules.identity)
-            self._facts_of[id(statement.patient)] = facts
-        return facts
-
-    def _numbers(
-        self, message: Arrived, statement: Statement, facts: PatientFacts | None
-    ) -> tuple[SourceIdentifier, ...]:
-        own = facts.identifiers if facts else ()
-        if not statement.patient_key:
-            return own
-        # A FHIR id is unique only within its server (behaviour 11), so the feed is its authority.
-        return (SourceIdentifier(f"fhir:{message.feed}", statement.patient_key), *own)
 
     def _aside(self, message: Arrived, reason: str, *, subject: bytes | None) -> Outcome:
         hold_us = int(self._rules.hold_unknown.total_seconds() * 1_000_000)
@@ -285,36 +267,16 @@ class Keeper:
             expires_us=message.received_us + hold_us,
         )
 
-    def _triage_facts(self, statement: Statement, facts: PatientFacts | None, is_kept: bool) -> TriageFacts:
-        encounter = _encounter(statement)
-        return TriageFacts(
-            at=datetime.fromtimestamp(statement.clock_us / 1_000_000, UTC),
-            known=is_kept,
-            readable=facts is not None,
-            event=statement.event,
-            birth=facts.birth if facts else None,
-            sex=facts.sex if facts else None,
-            ward=_ward(encounter),
-            treatment_function=_service(encounter),
-            codes=tuple(self._codes(statement.items)),
-        )
-
-    def _codes(self, items: Sequence[Item]) -> list[tuple[str, str]]:
-        found = []
-        for item in items:
-            if item.kind in (ItemKind.CONDITIONS, ItemKind.PROCEDURES):
-                for resource in item.resources:
-                    for coding in (resource.get("code") or {}).get("coding") or ():
-                        found.append(self._rules.normalise(coding.get("system", ""), coding.get("code", "")))
-        return found
-
     def _append(
         self, message: Arrived, read: Read, statement: Statement, *, entry: Entry, key: bytes, ordinal: int
     ) -> None:
-        is_adt = not {item.kind for item in statement.items} <= _NOT_ADT
-        context = {name: resource for name, resource in statement.context.items() if name != TRIAGE_ENCOUNTER}
-        assertion = Assertion(message.feed, entry.known.identifier, statement.items, context)
-        plain = encode_assertion(assertion, stamp_us=read.stamp_us)
+        is_adt = not {item.kind for item in statement.items} <= NOT_ADT
+        assertion, made = None, None
+        if read.early is not None:
+            plain, made = read.early.plain, read.early.made
+        else:
+            assertion = asserted(message.feed, entry.known.identifier, statement)
+            plain = encode_assertion(assertion, stamp_us=read.stamp_us)
         row = AssertionRow(
             id=assertions.new_id(message.id, ordinal),
             identifier_id=entry.row.id,
@@ -324,7 +286,7 @@ class Keeper:
             key_id=entry.row.key_id,
             sealed=self._ring.seal(entry.row.key_id, plain, sealed.ASSERTION),
         )
-        self._new[key] = _New(row, entry, is_adt, assertion)
+        self._new[key] = _New(row, entry, is_adt, assertion, made)
 
     def _relearn(self, assertion_id: int) -> None:
         """A stamp was lowered: what that identifier's messages say is folded again from all of them."""
@@ -354,8 +316,10 @@ class Keeper:
                 self._marks.append((each.entry, dirty.WHOLE))
             elif each.entry.row.state == IdentifierState.CONFIRMED:
                 self._marks.append((each.entry, row.id))
-                if each.assertion is not None and stored_id == row.id:
-                    self.results.append(Written(row.id, row.identifier_id, row.key_id, each.assertion))
+                # Neither is at hand where the stamp was lowered since: the store says how it reads now.
+                if (each.assertion is not None or each.made is not None) and stored_id == row.id:
+                    written = Written(row.id, row.identifier_id, row.key_id, each.assertion, each.made)
+                    self.results.append(written)
         dirty.mark(self._conn, [(entry.row.person_id, mark) for entry, mark in self._marks], at_us=self._now_us)
 
 
@@ -371,26 +335,3 @@ _PRECEDENCE = {
 
 def _seen(facts: PatientFacts) -> tuple[str, str | None] | None:
     return (facts.nhs_number.digits, facts.birth) if facts.nhs_number and facts.nhs_verified else None
-
-
-def _encounter(statement: Statement) -> Resource:
-    for item in statement.items:
-        if item.kind is ItemKind.ENCOUNTER:
-            return item.resources[0]
-    return statement.context.get(TRIAGE_ENCOUNTER, {})
-
-
-def _ward(encounter: Resource) -> str:
-    for place in encounter.get("location") or ():
-        location = place.get("location") or {}
-        name = (location.get("identifier") or {}).get("value") or location.get("display")
-        if name:
-            return str(name)
-    return ""
-
-
-def _service(encounter: Resource) -> str:
-    for coding in (encounter.get("serviceType") or {}).get("coding") or ():
-        if coding.get("code"):
-            return str(coding["code"])
-    return ""

@@ -25,14 +25,19 @@ from adapter.hl7v2.header import content_without_stamp
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.timestamps import read_time
 from adapter.identity import IdentitySettings
+from adapter.pipeline.ahead import Ahead, Reader
+from adapter.pipeline.early import EarlyReader
 from adapter.pipeline.expiry import Expiry
 from adapter.pipeline.journey import BATCH, Pipeline
-from adapter.pipeline.keeping import Read, Rules
+from adapter.pipeline.keeping import Read
+from adapter.pipeline.told import Rules
+from adapter.settle.result_drafts import KIND as LAB_RESULT
+from adapter.settle.result_drafts import Maker
 from adapter.settle.settler import Policy, Settler, Windows
 from adapter.sinks import CsorApi, Folder
 from adapter.store.binding import bind
 from adapter.store.database import Database, open_database, sqlite_url
-from adapter.store.inbox import Inbox, open_inbox
+from adapter.store.inbox import Inbox, SqliteInbox, open_inbox
 from adapter.store.sealing import KeyRing
 
 log = structlog.get_logger()
@@ -82,10 +87,40 @@ class Mappings(NamedTuple):
         )
 
 
+class Translator:
+    """One body into statements; the languages meet here and in `mapping` only."""
+
+    def __init__(self, settings: TrustSettings, mappings: Mappings) -> None:
+        self._maps = mappings.v2
+        self._timezone = settings.site.timezone
+
+    def __call__(self, media: str, body: bytes) -> Read:
+        """Raises MessageError where the bytes will never pass."""
+        if media == Media.HL7V2:
+            message = Message.parse(body)
+            statement = mapping.state(message, self._maps, timezone=self._timezone)
+            return Read([statement], content_without_stamp(body), self._stamp_us(message), body)
+        reading = fhir.read(body)
+        return Read(reading.statements, (body,), -1, body, reading.bodies, reading.problems)
+
+    def _stamp_us(self, message: Message) -> int:
+        # MSH-1 is the separator itself, so MSH-7 is the seventh piece.
+        pieces = message.lines[0].split(message.delimiters.field, 7)
+        moment = read_time(pieces[6], self._timezone) if len(pieces) > 6 else None
+        return moment.utc_us if moment else 0
+
+
 class Works:
     """The rooms of the work process, put together."""
 
-    def __init__(self, settings: TrustSettings, *, now: Now = utc_now, mappings: Mappings | None = None) -> None:
+    def __init__(
+        self,
+        settings: TrustSettings,
+        *,
+        now: Now = utc_now,
+        mappings: Mappings | None = None,
+        reader: Reader | None = None,
+    ) -> None:
         self.settings = settings
         self.now = now
         self.mappings = mappings or Mappings.load(settings)
@@ -98,10 +133,12 @@ class Works:
             self.database,
             self.inbox,
             self.ring,
-            translate=self.translate,
-            rules=_rules(settings, self.mappings),
+            translate=Translator(settings, self.mappings),
+            rules=rules_of(settings, self.mappings),
             now=now,
         )
+        if reader is not None and isinstance(self.inbox, SqliteInbox):
+            self.pipeline.ahead = Ahead(reader, self.inbox)
         windows = Windows(settings.hold.after_discharge, settings.hold.max)
         self.settler = Settler(
             self.database,
@@ -127,21 +164,6 @@ class Works:
             summary=self.settler.summary,
         )
 
-    def translate(self, media: str, body: bytes) -> Read:
-        """One body into statements; the languages meet here and in `mapping` only."""
-        if media == Media.HL7V2:
-            message = Message.parse(body)
-            statement = mapping.state(message, self.mappings.v2, timezone=self.settings.site.timezone)
-            return Read([statement], content_without_stamp(body), self._stamp_us(message), body)
-        reading = fhir.read(body)
-        return Read(reading.statements, (body,), -1, body, reading.bodies, reading.problems)
-
-    def _stamp_us(self, message: Message) -> int:
-        # MSH-1 is the separator itself, so MSH-7 is the seventh piece.
-        pieces = message.lines[0].split(message.delimiters.field, 7)
-        moment = read_time(pieces[6], self.settings.site.timezone) if len(pieces) > 6 else None
-        return moment.utc_us if moment else 0
-
     def step(self, *, limit: int = BATCH) -> bool:
         """Process what is queued and settle what is due; False if there was nothing to do."""
         done = self.pipeline.take(limit=limit)
@@ -158,6 +180,16 @@ class Works:
         self.inbox.close()
         self.database.close()
         self.ring.close()
+
+
+def early_reader(settings: TrustSettings, mappings: Mappings) -> Callable[[bytes], bytes]:
+    """What the reading process does with messages."""
+    ring = open_ring(settings)
+    maker = Maker(
+        ring.blinder("record", LAB_RESULT), project=mappings.csor.project, made_by=made_by(settings, mappings)
+    )
+    translate = Translator(settings, mappings)
+    return EarlyReader(ring, translate=translate, rules=rules_of(settings, mappings), make=maker.make).answer
 
 
 def made_by(settings: TrustSettings, mappings: Mappings) -> str:
@@ -199,7 +231,8 @@ def open_store(settings: TrustSettings, *, migrate: bool = True) -> Database:
     return open_database(text, migrate=migrate)
 
 
-def _rules(settings: TrustSettings, mappings: Mappings) -> Rules:
+def rules_of(settings: TrustSettings, mappings: Mappings) -> Rules:
+    """Whom this trust keeps."""
     return Rules(
         identity=identity_settings(settings),
         triage=mappings.triage,

@@ -24,7 +24,8 @@ from adapter.config import FolderSource, MllpSource, TrustSettings
 from adapter.dispatch import Dispatcher
 from adapter.pipeline.reception import Reception
 from adapter.service import polling
-from adapter.service.assembly import Works, open_ring, open_store, prepare, utc_now
+from adapter.service.assembly import Mappings, Works, early_reader, open_ring, open_store, prepare, utc_now
+from adapter.service.reader import ReaderProcess
 from adapter.sources import folder as folder_source
 from adapter.sources.intake import Intake
 from adapter.sources.mllp import MllpLimits, MllpListener, refuse_if_taken
@@ -149,7 +150,18 @@ def _watch(source: FolderSource, intake: Intake, noted: Noted, tally: Tally, sto
 
 def work(settings: TrustSettings, stopping: threading.Event) -> None:
     """Process, settle, dispatch and erase until told to stop; what was begun is finished."""
-    works = Works(settings)
+    mappings = Mappings.load(settings)
+    if settings.store.url is None:
+        reader = ReaderProcess(partial(early_reader, settings, mappings))
+        try:
+            _work(Works(settings, mappings=mappings, reader=reader), stopping)
+        finally:
+            reader.close()
+    else:
+        _work(Works(settings, mappings=mappings), stopping)
+
+
+def _work(works: Works, stopping: threading.Event) -> None:
     works.pipeline.start()
     gc.collect()
     gc.freeze()

@@ -7,9 +7,8 @@ read again when the same result is corrected, repeated or withdrawn.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from adapter.assertion import ItemKind
-from adapter.chart import live
-from adapter.errors import ProblemCode
-from adapter.settle.projection import Draft, Project, Projected, RowState, Said, Source, scoped_key
+from adapter.settle.projection import Draft, Project, RowState, Said, Source, scoped_key
+from adapter.settle.result_drafts import KIND, result_draft
 from adapter.settle.row_versions import Child, RowWriter, unsealed
 from adapter.settle.sharing import SHARED, Sharing
 from adapter.store import assertions, dirty, rows
@@ -17,20 +16,8 @@ from adapter.store.database import Connection
 from adapter.store.rows import CsorRow
 from adapter.store.sealing import KeyRing
 
-KIND = "lab_result"
 Load = Callable[[Connection, Sequence[int]], Iterable[Source]]
 RecordId = Callable[[str, str], bytes]
-
-# A person must map or decide before such a value may leave.
-_HOLDING = frozenset(
-    {
-        ProblemCode.UNKNOWN_CODE,
-        ProblemCode.UNKNOWN_UNIT,
-        ProblemCode.UNKNOWN_SPECIMEN,
-        ProblemCode.WRONG_SPECIMEN,
-        ProblemCode.AMBIGUOUS_VALUE,
-    }
-)
 
 
 class Results:
@@ -59,13 +46,13 @@ class Results:
                     said.setdefault(record_id, []).append(Said(item, source))
                     keys[record_id] = key
         # Nearly every result is met for the first time: to find that out by inserting spares looking each of them up.
-        drafts = [self._draft(record_id, each) for record_id, each in said.items()]
+        drafts = [result_draft(self._project, record_id, each) for record_id, each in said.items()]
         announced = self._writer.insert(conn, child, drafts, now_us=now_us)
         if announced is not None:
             return announced
         stored = rows.get_many(conn, list(said))
         others = self._add_earlier(conn, child, said, keys, stored) if stored else {}
-        drafts = [self._draft(record_id, each) for record_id, each in said.items()]
+        drafts = [result_draft(self._project, record_id, each) for record_id, each in said.items()]
         if others:
             drafts = self._kept_apart(conn, child, drafts, others, stored=stored, now_us=now_us)
         return self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
@@ -145,23 +132,5 @@ class Results:
         by_person: dict[int, list[Said]] = {}
         for each in said:
             by_person.setdefault(owners[each.source.identifier_id], []).append(each)
-        return {p for p, theirs in by_person.items() if self._draft(record_id, theirs).state is not RowState.DELETED}
-
-    def _draft(self, record_id: bytes, said: list[Said]) -> Draft:
-        if len(said) == 1 and not said[0].item.cleared:
-            item, source = said[0]
-            made = self._project(KIND, item.resources[0], source.assertion.context)
-            return _drafted(record_id, made, (source,))
-        statements = sorted(said, key=lambda each: live.order(each.item))
-        items = [each.item for each in statements]
-        sources = tuple(each.source for each in statements)
-        sampled = sources[live.names_specimen(items)] if len(items) > 1 else sources[0]
-        return _drafted(record_id, self._project(KIND, live.fold(items), sampled.assertion.context), sources)
-
-
-def _drafted(record_id: bytes, made: Projected | None, sources: tuple[Source, ...]) -> Draft:
-    if made is None:
-        return Draft(record_id, KIND, {}, (), sources, RowState.DELETED)
-    problems = made.problems
-    is_held = bool(problems) and any(problem.code in _HOLDING for problem in problems)
-    return Draft(record_id, KIND, made.fields, problems, sources, RowState.HELD if is_held else RowState.LIVE)
+        drafts = {person: result_draft(self._project, record_id, theirs) for person, theirs in by_person.items()}
+        return {person for person, draft in drafts.items() if draft.state is not RowState.DELETED}

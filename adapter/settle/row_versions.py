@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from adapter.chart import sealed
+from adapter.chart.fresh import Written
 from adapter.chart.sealed import Content, decode_content
 from adapter.errors import Problem
 from adapter.settle.projection import Draft, RowState
@@ -58,6 +59,21 @@ class RowWriter:
         changed, announced = self._changed(child, drafts, stored={}, now_us=now_us)
         return announced if rows.insert_many(conn, changed) else None
 
+    def made(self, child: Child, written: Sequence[Written], *, kind: str, now_us: int) -> list[CsorRow]:
+        """The rows that were made ahead, as they are if none of them is stored already."""
+        digest_of = {state.value: self._ring.blinder("row", child.scope, bytes((state,))) for state in RowState}
+        version_of = {state.value: _next_version(None, state, is_same=False) for state in RowState}
+        new: list[CsorRow] = []
+        for _, _, key_id, _, made in written:
+            contents = self._ring.seal_many(key_id, [content for _, content, _, _ in made or ()], sealed.ROW)
+            for (record_id, content, size, state), body in zip(made or (), contents, strict=True):
+                digest = digest_of[state](content[1 : 1 + size])
+                version = version_of[state]
+                new.append(
+                    CsorRow(record_id, child.person_id, kind, version, 0, state, digest, now_us, now_us, key_id, body)
+                )
+        return new
+
     def _changed(
         self, child: Child, drafts: Sequence[Draft], *, stored: Mapping[bytes, CsorRow], now_us: int
     ) -> tuple[list[CsorRow], int]:
@@ -86,7 +102,7 @@ class RowWriter:
             return None, False
         version = _next_version(old, draft.state, is_same=is_same)
         key_id = sources[-1].key_id
-        content = _content(encoded, ids, draft.problems, self._made_by)
+        content = content_of(encoded, ids, draft.problems, self._made_by)
         changed_us = old.changed_us if is_same and old is not None else now_us
         # In column order, and the state as a plain number: the driver takes a detour for anything else.
         row = CsorRow(
@@ -132,7 +148,8 @@ def _next_version(old: CsorRow | None, state: RowState, *, is_same: bool) -> int
     return old.version + 1
 
 
-def _content(fields: bytes, ids: list[int], problems: Sequence[Problem], made_by: str) -> bytes:
+def content_of(fields: bytes, ids: list[int], problems: Sequence[Problem], made_by: str) -> bytes:
+    """What is sealed in a row: its encoded fields stand behind the first byte."""
     if len(ids) == 1 and not problems:
         return b'[%b,[%d],[],"%b"]' % (fields, ids[0], made_by.encode())
     said = [(problem.code.value, problem.text, problem.at) for problem in problems]

@@ -72,6 +72,20 @@ def test_a_message_that_kills_is_parked_by_the_third_crash_alone_and_all_others_
         assert service.parked() == []
 
 
+def test_a_result_that_kills_the_process_that_reads_ahead_is_parked_too(config: Path) -> None:
+    with started(config) as service:
+        with service.line() as line:
+            for number in range(80001, 80008):
+                message = an_adt(str(number), name="POISON" if number == 80003 else "PLAIN")
+                assert line.ask(message.replace(b"ADT^A01", b"ORU^R01")).code == "AA"
+        service.until(lambda: processed(service) == 6 and len(service.parked()) == 1)
+        assert deaths(config) in (3, 4)
+        assert service.counter("problem.P009") == 1
+        assert service.send(an_adt("80009")).code == "AA"
+        service.until(lambda: processed(service) == 7)
+        assert service.stop() == 0
+
+
 def test_the_retry_after_a_clean_stop_processes_what_is_harmless_by_then(config: Path) -> None:
     with started(config) as service:
         assert service.send(an_adt("80001", name="POISON")).code == "AA"

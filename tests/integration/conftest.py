@@ -34,10 +34,12 @@ def a_trust(tmp_path: Path, mappings: Path, loaded: Mappings) -> Iterator[Make]:
     """Makes an adapter by the entries of its trust file."""
     made: list[Trust] = []
 
-    def make(**entries: str) -> Trust:
+    def make(*, reads_ahead: bool = False, **entries: str) -> Trust:
         folder = tmp_path / f"trust{len(made)}"
         folder.mkdir()
-        made.append(Trust(load(trust_file(folder, mappings=mappings, **entries)), mappings=loaded))
+        made.append(
+            Trust(load(trust_file(folder, mappings=mappings, **entries)), mappings=loaded, reads_ahead=reads_ahead)
+        )
         return made[-1]
 
     yield make
@@ -50,8 +52,9 @@ def trust(a_trust: Make) -> Trust:
     return a_trust()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "sqlite, read ahead", "postgresql"])
 def trust_on_each_store(request: pytest.FixtureRequest, a_trust: Make) -> Trust:
-    if request.param == "sqlite":
-        return a_trust()
+    """The same outcome everywhere, and whether or not another process reads ahead."""
+    if request.param != "postgresql":
+        return a_trust(reads_ahead=request.param != "sqlite")
     return a_trust(url=str(request.getfixturevalue("postgres_url")))

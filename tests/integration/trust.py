@@ -1,7 +1,7 @@
 """One trust's adapter in this process: what is sent to it goes the whole way, and a sink that the test commands."""
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from adapter.dispatch import Dispatcher, record_text
 from adapter.envelope import Media, Received
 from adapter.errors import DeliveryError
 from adapter.pipeline.reception import Reception
-from adapter.service.assembly import Mappings, Works
+from adapter.service.assembly import Mappings, Works, early_reader
 from adapter.store import audit, counters, messages, persons, rows
 from adapter.store.persons import PersonRow
 
@@ -78,11 +78,32 @@ class Csor:
         return [row for row in self.rows.values() if not row["deleted"] and kind in ("", row["kind"])]
 
 
+class ReaderHere:
+    """Reads ahead as the service's second process does, in this one."""
+
+    def __init__(self, answer_to: Callable[[bytes], bytes]) -> None:
+        self._answer_to = answer_to
+        self._answers: deque[bytes] = deque()
+
+    def has_room(self) -> bool:
+        return len(self._answers) < 3
+
+    def ask(self, question: bytes) -> None:
+        self._answers.append(self._answer_to(question))
+
+    def has_answered(self) -> bool:
+        return True
+
+    def answer(self) -> bytes:
+        return self._answers.popleft()
+
+
 class Trust:
     """An adapter with its clock in the test's hand."""
 
-    def __init__(self, settings: TrustSettings, *, mappings: Mappings) -> None:
+    def __init__(self, settings: TrustSettings, *, mappings: Mappings, reads_ahead: bool = False) -> None:
         self.settings = settings
+        self._reads_ahead = reads_ahead
         self.now = datetime(2026, 9, 20, 12, tzinfo=UTC)
         self.csor = Csor()
         self._mappings = mappings
@@ -90,7 +111,8 @@ class Trust:
         self.dispatcher = self._dispatcher()
 
     def _open(self) -> Works:
-        works = Works(self.settings, now=lambda: self.now, mappings=self._mappings)
+        reader = ReaderHere(early_reader(self.settings, self._mappings)) if self._reads_ahead else None
+        works = Works(self.settings, now=lambda: self.now, mappings=self._mappings, reader=reader)
         works.pipeline.start()
         return works
 

@@ -4,13 +4,13 @@ import sys
 from typing import Any
 
 if "work" in sys.orig_argv:
-    from adapter.service.assembly import Works
+    from adapter.service.assembly import Translator
 
-    _translate = Works.translate
+    _translate = Translator.__call__
 
-    def _translate_or_shout(self: Works, media: str, body: bytes) -> Any:
+    def _translate_or_shout(self: Translator, media: str, body: bytes) -> Any:
         if b"-POISON" in body:
             raise RuntimeError(body.decode("utf-8", "replace"))
         return _translate(self, media, body)
 
-    Works.translate = _translate_or_shout  # type: ignore[method-assign]
+    Translator.__call__ = _translate_or_shout  # type: ignore[method-assign]

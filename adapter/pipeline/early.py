@@ -1,0 +1,110 @@
+"""Reading ahead of the work process: what follows from one message alone is worked out before its turn comes.
+
+Only a shortcut, and only for messages that hold nothing but results: what is not here the work process reads by itself,
+with the same outcome, failures included. Questions and answers are bytes, for another process to work on.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from adapter.assertion import Assertion
+from adapter.chart import sealed
+from adapter.chart.fresh import Made
+from adapter.chart.sealed import ENCODER, encode_assertion
+from adapter.errors import Problem
+from adapter.pipeline.keeping import NOT_ADT, Early, Read, Translate, asserted, stampless_of
+from adapter.pipeline.told import Rules, Teller, Told
+from adapter.statement import Statement
+from adapter.store import assertions
+from adapter.store.inbox import QueuedMessage
+from adapter.store.sealing import KeyRing
+
+Make = Callable[[int, Assertion], Sequence[Made] | None]
+"""From an assertion and its id to its rows; None where two of them are one."""
+
+_RESULTS = "ORU^"
+
+
+class _Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    message_id: int
+    kind: str
+    problems: list[Problem]
+    stamp_us: int
+    body: bytes
+    stampless: bytes
+    told: bytes
+    """As JSON, in which numbers keep their digits."""
+    plain: bytes
+    made: list[Made]
+
+
+_PACKER = msgspec.msgpack.Encoder()
+_QUESTION = msgspec.msgpack.Decoder(list[QueuedMessage])
+_ANSWERS = msgspec.msgpack.Decoder(list[_Answer])
+_TOLD = msgspec.json.Decoder(Told, float_hook=Decimal)
+
+
+def question(messages: Sequence[QueuedMessage]) -> bytes:
+    """These messages, for `EarlyReader.answer`."""
+    return _PACKER.encode(messages)
+
+
+def readings(answer: bytes) -> dict[int, Read]:
+    """What it could read, by id; nothing of an empty answer."""
+    return {each.message_id: _reading(each) for each in _ANSWERS.decode(answer)} if answer else {}
+
+
+def _reading(answer: _Answer) -> Read:
+    # Without the patient and the items: they are told, encoded and made.
+    light = Statement(patient=None, kind=answer.kind, problems=answer.problems)
+    early = Early(answer.stampless, _TOLD.decode(answer.told), answer.plain, answer.made)
+    return Read([light], (), answer.stamp_us, answer.body, early=early)
+
+
+class EarlyReader:
+    """Reads queued messages without a store."""
+
+    def __init__(self, ring: KeyRing, *, translate: Translate, rules: Rules, make: Make) -> None:
+        self._ring = ring
+        self._translate = translate
+        self._teller = Teller(rules)
+        self._make = make
+
+    def answer(self, asked: bytes) -> bytes:
+        """Those of the messages that can be read ahead."""
+        found = []
+        for message in _QUESTION.decode(asked):
+            if message.kind.startswith(_RESULTS):
+                try:
+                    found += self._read(message)
+                except Exception:  # the work process meets it too, and knows what to do about it
+                    continue
+        return _PACKER.encode(found)
+
+    def _read(self, message: QueuedMessage) -> list[_Answer]:
+        read = self._translate(message.media, self._ring.unseal(message.key_id, message.sealed, sealed.MESSAGE))
+        if read.bodies or read.problems or len(read.statements) != 1:
+            return []
+        statement = read.statements[0]
+        is_plain = statement.kind.startswith(_RESULTS) and not statement.prior and not statement.patient_key
+        if not is_plain or not {item.kind for item in statement.items} <= NOT_ADT:
+            return []
+        told = self._teller.tell(message.feed, statement)
+        assertion = asserted(message.feed, told.patient.numbers[0], statement)
+        made = self._make(assertions.new_id(message.id, 0), assertion)
+        if made is None:
+            return []
+        answer = _Answer(
+            message.id,
+            statement.kind,
+            statement.problems,
+            read.stamp_us,
+            read.body,
+            stampless_of(self._ring, message.feed, read.content, 0),
+            ENCODER.encode(told),
+            encode_assertion(assertion, stamp_us=read.stamp_us),
+            list(made),
+        )
+        return [answer]
