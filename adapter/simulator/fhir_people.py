@@ -48,7 +48,7 @@ def people(course: Course) -> Iterator[Change]:
     yield from versions(partial(_survivor, course), moments)
     if person.temporary_number and person.merged_at:
         yield from versions(partial(_provisional, course), moments)
-    if person.mother is not None and course.channel == "fhir":
+    if person.mother is not None:
         yield from versions(partial(_mother, person, person.mother), [known_from, *merged_at(person)])
 
 
@@ -78,6 +78,7 @@ def patient(course: Course, at: datetime) -> Json:
         gender=_GENDERS[person.sex],
         birthDate=person.born.astimezone(LONDON).date().isoformat(),
         _birthDate=None if is_mother_or_adult else _birth_time(person),
+        deceasedBoolean=None if died_at else False,
         deceasedDateTime=time(died_at) if died_at else None,
         address=[_address(person)],
         multipleBirthInteger=person.birth_order,
@@ -115,9 +116,9 @@ def _birth_time(person: Person) -> Json:
 
 def _is_multiple(course: Course) -> bool | None:
     """Only said where the order is not (multipleBirth[x] is one of the two)."""
-    if course.person.birth_order is not None or course.birth is None:
+    if course.person.birth_order is not None or course.person.mother is None:
         return None
-    return course.birth.is_multiple
+    return course.birth is not None and course.birth.is_multiple
 
 
 def _address(person: Person) -> Json:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -14,7 +15,7 @@ from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_terms import also_as_fhir
 from adapter.simulator.fhir_versions import Change, encode
 from adapter.simulator.laboratory import LabCode
-from tests.unit.simulator.fhir_courses import BORN, COURSE, MERGED, a_course, day
+from tests.unit.simulator.fhir_courses import BORN, CHILD, COURSE, MERGED, MOTHER, a_course, day
 
 LATER = timedelta(minutes=1)
 """The server knows of everything within a minute."""
@@ -95,9 +96,7 @@ def test_a_course_told_by_version_2_alone_is_not_served() -> None:
 def test_what_version_2_tells_of_a_child_on_both_channels_is_not_told_again() -> None:
     kinds = {change.resource["resourceType"] for change in fhir_timeline([a_course(channel="both")])}
 
-    assert kinds.isdisjoint(
-        {"Condition", "Procedure", "MedicationAdministration", "MedicationRequest", "RelatedPerson"}
-    )
+    assert kinds.isdisjoint({"Condition", "Procedure", "MedicationAdministration", "MedicationRequest"})
     assert kinds > {"Patient", "Encounter", "Observation", "DiagnosticReport", "ImagingStudy"}
 
 
@@ -134,8 +133,18 @@ def test_a_patient_carries_what_uk_core_has_for_a_baby() -> None:
     assert child["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "A"
     assert child["multipleBirthInteger"] == 2
     assert child["gender"] == "male"
-    assert "deceasedDateTime" not in child
-    assert the("Patient", day(40))["deceasedDateTime"] == "2026-11-10T04:12:00+00:00"
+    assert child["deceasedBoolean"] is False
+    dead = the("Patient", day(40))
+    assert dead["deceasedDateTime"] == "2026-11-10T04:12:00+00:00"
+    assert "deceasedBoolean" not in dead
+
+
+def test_a_child_alone_is_said_to_be_no_multiple_birth_and_of_an_adult_nothing_is_said() -> None:
+    alone = a_course(person=replace(CHILD, birth_order=None), birth=None)
+    mother = a_course(person=MOTHER, birth=None)
+
+    assert the("Patient", BORN, course=alone)["multipleBirthBoolean"] is False
+    assert not {key for key in the("Patient", BORN, course=mother) if key.startswith("multipleBirth")}
 
 
 def test_the_mother_is_a_related_person_with_numbers_of_her_own() -> None:
