@@ -4,9 +4,27 @@ The truth is written from the courses before anything is encoded, and the wire t
 imports nothing else of the adapter: a truth made with our own mapping would agree with our own mistakes.
 """
 
+from adapter.simulator.children import children_hospital
+from adapter.simulator.course import Course
 from adapter.simulator.hospital import Lookalike, SentMessage, Simulation, hospital
 from adapter.simulator.laboratory import LabCode, lab_codes_csv
+from adapter.simulator.pharmacy import drugs_csv
+from adapter.simulator.radiology_codes import imaging_codes_csv
 from adapter.simulator.truth import TruthRow
-from adapter.simulator.wards import Ward
+from adapter.simulator.wards import Site, Ward
 
-__all__ = ["LabCode", "Lookalike", "SentMessage", "Simulation", "TruthRow", "Ward", "hospital", "lab_codes_csv"]
+__all__ = [
+    "Course",
+    "LabCode",
+    "Lookalike",
+    "SentMessage",
+    "Simulation",
+    "Site",
+    "TruthRow",
+    "Ward",
+    "children_hospital",
+    "drugs_csv",
+    "hospital",
+    "imaging_codes_csv",
+    "lab_codes_csv",
+]

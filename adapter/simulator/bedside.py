@@ -5,13 +5,22 @@ The writers of courses call it in the order of time; nothing here knows how anyt
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from adapter.simulator.bench import Bench
 from adapter.simulator.births import Birth, Measured, Measurements
 from adapter.simulator.clinic import Clinic
-from adapter.simulator.course import Course, Diagnosis, Operation, Report, Stay, UndoneDischarge, Visit
+from adapter.simulator.course import (
+    Course,
+    Diagnosis,
+    Operation,
+    Report,
+    Stay,
+    UndoneDischarge,
+    Verification,
+    Visit,
+)
 from adapter.simulator.examinations import Examination
 from adapter.simulator.moments import after
 from adapter.simulator.operative_records import Answer, OperativeRecord
@@ -103,7 +112,9 @@ class Bedside:
 
     # What is found and done
 
-    def diagnose(self, title: Title, made_at: datetime, *, snomed: str = "") -> None:
+    def diagnose(
+        self, title: Title, made_at: datetime, *, snomed: str = "", verification: Verification = "confirmed"
+    ) -> None:  # fmt: skip
         """Entered on the ward within a day."""
         diagnosis = Diagnosis(
             code=title[0],
@@ -111,6 +122,7 @@ class Bedside:
             made_at=made_at,
             coded_at=self.clinic.hours_after(made_at, 2, 20),
             snomed=snomed,
+            verification=verification,
         )
         self.stay.diagnoses.append(diagnosis)
 
@@ -187,7 +199,10 @@ class Bedside:
     def image(self, study: str, at: datetime, indication: str, **wanted: object) -> None:
         """One examination; `wanted` are the fields of a request."""
         request = Request(study=study, performed_at=at, indication=indication, **wanted)  # type: ignore[arg-type]
-        self._examinations.append(examined(self.clinic, request))
+        # Nothing is asked for before the child has come.
+        since_admission = (at - self.stay.stays[0].since) - timedelta(minutes=3)
+        waits = min(timedelta(minutes=self.clinic.rng.uniform(15, 170)), since_admission)
+        self._examinations.append(examined(self.clinic, replace(request, waits=request.waits or waits)))
 
     def prescribe(self, *prescriptions: Prescription) -> None:
         """Drugs and nutrition."""

@@ -102,6 +102,7 @@ def _with_nec(bedside: Bedside, onset: datetime) -> datetime:
 def _line_sepsis(bedside: Bedside, at: datetime) -> None:
     bedside.ill(at, after(at, days=2), severity=0.6)
     bedside.sample(at, "FBC", "CRP", "PCT")
+    bedside.sample(after(at, hours=2), "CSFB")
     bedside.prescribe(bedside.pharmacy.antibiotic("vancomycin", after(at, hours=1), days=6))
     bedside.coded(SEPSIS, made_at=at)
 

@@ -121,7 +121,7 @@ def _before(bedside: Bedside, at: datetime, onset: datetime) -> None:
 
 def _resection(number: int) -> tuple[tuple[str, str], ...]:
     operation = OPERATIONS[number % len(OPERATIONS)]
-    return (operation,) if operation[0] in {"H07.4", "G78.4"} else (operation, STOMA)
+    return (operation,) if operation[0] == "G78.4" else (operation, STOMA)
 
 
 def _film_before(bedside: Bedside, operated_at: datetime) -> None:
@@ -135,7 +135,7 @@ def _film_before(bedside: Bedside, operated_at: datetime) -> None:
 
 def _record(bedside: Bedside, operated_at: datetime, *, number: int) -> None:
     clinic = bedside.clinic
-    has_stoma = number % len(OPERATIONS) in {0, 1, 2}
+    has_stoma = number % len(OPERATIONS) != 4
     is_drained = number % 5 == 2
     if not is_drained:
         _film_before(bedside, operated_at)

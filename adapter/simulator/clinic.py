@@ -7,6 +7,7 @@ from random import Random
 from adapter.simulator.course import Channel
 from adapter.simulator.moments import after
 from adapter.simulator.numbers import NumberBook
+from adapter.simulator.people import Person
 from adapter.simulator.wards import RXX01, Site
 
 
@@ -18,6 +19,8 @@ class Clinic:
     rng: Random
     site: Site = RXX01
     channel: Channel = "v2"
+    twin_of: Person | None = None
+    """The next newborn is the second twin of this one."""
 
     def between(self, moment: datetime, least_days: float, most_days: float) -> datetime:
         """Some time so many days later."""

@@ -12,6 +12,7 @@ from adapter.simulator.people import Person
 from adapter.simulator.prescriptions import Prescription
 from adapter.simulator.wards import RXX01, Site, Ward
 
+Verification = Literal["confirmed", "provisional", "refuted"]
 Channel = Literal["v2", "fhir", "both"]
 """How the hospital tells of a patient."""
 
@@ -38,7 +39,7 @@ class Diagnosis:
     """When a coder takes it off the list."""
     snomed: str = ""
     """The concept on the problem list, where the EPR has one; it stands beside the ICD-10 code."""
-    verification: Literal["confirmed", "provisional", "refuted"] = "confirmed"
+    verification: Verification = "confirmed"
     """Only FHIR can say it; on v2 a diagnosis that is not confirmed is a working one."""
 
 

@@ -7,7 +7,7 @@ from adapter.simulator.bedside import Bedside
 from adapter.simulator.births import Birth
 from adapter.simulator.clinic import Clinic
 from adapter.simulator.moments import after
-from adapter.simulator.people import GIVEN, Person, a_baby
+from adapter.simulator.people import GIVEN, Person, a_baby, a_twin
 
 _WEIGHTS = ((23, 570), (26, 850), (28, 1080), (30, 1400), (32, 1750), (34, 2200), (36, 2650), (38, 3150), (41, 3600))
 """Week of gestation and a usual weight in grams."""
@@ -38,6 +38,8 @@ def a_birth(
 
 def a_newborn(clinic: Clinic, birth: Birth, *, start: datetime, sex: str = "", days: float = 30) -> Bedside:
     """Born within so many days of the start."""
+    if clinic.twin_of is not None:
+        return Bedside(clinic, a_twin(clinic.book, clinic.twin_of), replace(birth, is_multiple=True))
     person = a_baby(clinic.book, clinic.rng, born=clinic.between(start, 0, days))
     return Bedside(clinic, with_sex(clinic, person, sex) if sex else person, birth)
 

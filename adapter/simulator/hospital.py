@@ -7,13 +7,15 @@ from random import Random
 
 from adapter.simulator import cases, lookalikes, wire
 from adapter.simulator.course import Course
+from adapter.simulator.examinations import ImagingCode
 from adapter.simulator.laboratory import LabCode, lab_codes
 from adapter.simulator.numbers import NumberBook
 from adapter.simulator.nursery import Nursery
 from adapter.simulator.people import Person, a_baby, a_twin
+from adapter.simulator.prescriptions import Drug
 from adapter.simulator.script import Clocks, planned_messages
 from adapter.simulator.truth import TruthRow, truth_of
-from adapter.simulator.wards import WARDS, Ward
+from adapter.simulator.wards import WARDS, Site, Ward
 
 START = datetime(2026, 8, 28, 6, 0, tzinfo=UTC)
 """The first births; stays reach over the autumn change of the clocks."""
@@ -40,6 +42,8 @@ class SentMessage:
     """The hospital number it is sent under."""
     event: str
     """`A01` … `R01`."""
+    feed: str = "adt"
+    """Which of the trust's feeds it comes over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class Lookalike:
 
     hospital_number: str
     why: str
+    expected: tuple[tuple[str, str], ...] = ()
+    """Conditions and the states they must reach inside the trust; nothing else, and nothing leaves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +61,17 @@ class Simulation:
     """A hospital over some months."""
 
     messages: tuple[SentMessage, ...]
-    """In order of sending."""
+    """In order of arrival: that of sending, but for a few that came late."""
     truth: tuple[TruthRow, ...]
     """Every row that the register should have in the end, and no other."""
     lookalikes: tuple[Lookalike, ...]
     wards: tuple[Ward, ...]
     lab_codes: tuple[LabCode, ...]
+    courses: tuple[Course, ...] = ()
+    """Every patient, for whoever tells of them otherwise than by v2."""
+    imaging_codes: tuple[ImagingCode, ...] = ()
+    drugs: tuple[Drug, ...] = ()
+    sites: tuple[Site, ...] = ()
 
 
 def hospital(*, seed: int, infants: int = 12, start: datetime = START) -> Simulation:

@@ -85,7 +85,8 @@ class Physiology:
     def _extra(self, analyte: str, age_days: float) -> float:
         if analyte == "creatinine":
             # In the first three days it is the mother's.
-            return self.creatinine_peak * 0.5 ** (max(age_days, 0) / 5) + (32 if age_days < 3 else 0)
+            fallen = float(0.5 ** (max(age_days, 0) / 5))
+            return self.creatinine_peak * fallen + (32 if age_days < 3 else 0)
         if analyte == "bilirubin_total":
             return max(0.0, _JAUNDICE_UMOL_L * (1 - abs(age_days - 4) / 8))
         return 0.0

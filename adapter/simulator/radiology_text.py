@@ -62,10 +62,8 @@ def report_lines(
     if layout == 0:
         return (
             f"Clinical details: {indication}",
-            "",
             "Findings:",
             *findings,
-            "",
             f"Conclusion: {summary}",
             rng.choice(_ENDS),
         )
@@ -76,7 +74,7 @@ def report_lines(
 
 def addendum(rng: Random, *, sign: Sign) -> tuple[str, ...]:
     """What a second reader adds: a sign that the first report did not speak of."""
-    return ("", "ADDENDUM: Reviewed at the surgical radiology meeting.", rng.choice(PRESENT[sign]))
+    return ("ADDENDUM: Reviewed at the surgical radiology meeting.", rng.choice(PRESENT[sign]))
 
 
 def _background(rng: Random, study: str) -> list[str]:

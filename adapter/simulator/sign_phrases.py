@@ -59,11 +59,11 @@ PRESENT: dict[Sign, tuple[str, ...]] = {
         "A coiled tube is seen in the proximal oesophagus at the level of T3.",
     ),
     "bowel_in_chest": (
-        "Bowel loops are seen within the left hemithorax with mediastinal shift to the right.",
+        "There are bowel loops within the left hemithorax with mediastinal shift to the right.",
         "There are multiple gas-filled loops of bowel in the chest on the left.",
     ),
     "dilated_posterior_urethra": (
-        "There is a dilated posterior urethra with an abrupt change in calibre.",
+        "There is a dilated posterior urethra below a prominent bladder neck.",
         "The posterior urethra is dilated and elongated.",
     ),
 }

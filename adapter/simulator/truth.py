@@ -16,7 +16,7 @@ NOT_THE_INFANTS_BLOOD = {"urine", "cord"}
 STATUS = {"P": "preliminary", "F": "final", "C": "corrected"}
 SEX = {"F": "female", "M": "male"}
 
-Field = str | Decimal | None
+Field = str | Decimal | int | bool | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ class TruthRow:
     """The hospital number that the child ends up with."""
     key: tuple[str, ...]
     """infant: none; admission: visit; diagnosis: visit, code; operation: visit, code, time; lab_result: order, test;
-    condition_case: condition."""
+    condition_case: condition; ward_stay: visit, start; vital_sign: record, measure; imaging: accession;
+    medication_course: drug, start; operation_note: record; outcome_event: type, time; mother_baby_link: source."""
     fields: Mapping[str, Field]
 
 
