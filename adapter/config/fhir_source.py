@@ -118,6 +118,15 @@ class FhirSearchRules(Positioned):
     count: Count = 100
 
 
+class Retry(Positioned):
+    """How a request is tried again that may pass within seconds; waits double and are drawn at random (behaviour 36)."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    first_s: Annotated[float, Field(gt=0)] = 1
+    longest_s: Annotated[float, Field(gt=0)] = 60
+    """What a server wants beyond this by Retry-After is left to a later turn."""
+
+
 class FhirSearchSource(Positioned):
     """A FHIR R4 server that is asked again and again for what has changed."""
 
@@ -140,6 +149,7 @@ class FhirSearchSource(Positioned):
     requests_per_second: Annotated[float, Field(gt=0, le=1000)] = 2
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
     """By the local day."""
+    retry: Retry = Retry()
     silence_s: Annotated[float, Field(gt=0)] = 60
     """How long the server may send nothing; a whole page may take five times as long."""
     max_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024

@@ -51,9 +51,13 @@ class Poller:
             while wait_s is not None and not stopping.wait(wait_s):
                 wait_s = self._safely(stopping)
         finally:
-            self._inbox.close()
-            self._database.close()
-            self._ring.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close files and connections."""
+        self._inbox.close()
+        self._database.close()
+        self._ring.close()
 
     def _safely(self, stopping: threading.Event) -> float | None:
         try:
@@ -129,7 +133,14 @@ class Poller:
             now=utc_now,
             timezone=self._settings.site.timezone,
         )
-        limits = Limits(silence_s=source.silence_s, answer_s=5 * source.silence_s, max_bytes=source.max_bytes)
+        limits = Limits(
+            silence_s=source.silence_s,
+            answer_s=5 * source.silence_s,
+            max_bytes=source.max_bytes,
+            attempts=source.retry.attempts,
+            first_wait_s=source.retry.first_s,
+            longest_wait_s=source.retry.longest_s,
+        )
         return FhirServer(
             source.base_url,
             credentials=StaticToken(source.token.resolve) if source.token else NoCredentials(),

@@ -39,7 +39,7 @@ class Search(NamedTuple):
     @property
     def name(self) -> str:
         """`Observation?category=laboratory`: how it is remembered."""
-        return self.resource_type + ("?" + urlencode(self.parameters) if self.parameters else "")
+        return self.resource_type + ("?" + urlencode(self.parameters, safe=":,|") if self.parameters else "")
 
     def url(self, base_url: str, *, since: datetime, count: int) -> str:
         """Its first page. Seconds suffice: `ge` takes the whole second (FHIR R4, search, date)."""

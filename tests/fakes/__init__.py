@@ -1,0 +1,1 @@
+"""Servers and hospitals that tests put in place of real ones."""
