@@ -87,6 +87,7 @@ Verification = Literal["confirmed", "provisional", "differential", "unconfirmed"
 Role = Literal["problem", "encounter-dx", "coded-FCE", "admitting", "working"]
 ResultStatus = Literal["preliminary", "final", "amended", "corrected"]
 Comparator = Literal["<", "<=", ">", ">="]
+Interference = Literal["haemolysed", "icteric", "lipaemic", "clotted", "insufficient"]
 SpecimenType = Literal[
     "venous", "arterial", "capillary", "serum", "plasma", "blood",
     "cord", "csf", "urine", "gastric", "stoma", "other", "unknown",

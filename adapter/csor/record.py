@@ -18,6 +18,7 @@ from adapter.csor.fields import (
     Comparator,
     Condition,
     Flag,
+    Interference,
     Leaves,
     NationalId,
     Number,
@@ -128,6 +129,7 @@ class LabResult(Row):
     absent_reason: Text = field("Why there is no value, in the FHIR code.", Leaves.AS_IS)
     implausible: bool | None = field("Outside the wide plausible range of the analyte; kept and flagged.", Leaves.AS_IS)
     specimen_type: SpecimenType | None = field("What was sampled, from where.", Leaves.AS_IS)
+    interference: Interference | None = field("What was wrong with the sample, where the result says so.", Leaves.AS_IS)
     collected_dt: Time = field("When the sample was taken.", Leaves.MINUTES_FROM_BIRTH)
     issued_dt: Time = field("When the laboratory released the result.", Leaves.WITHHELD)
     status: ResultStatus | None = field("Preliminary, final, amended or corrected.", Leaves.AS_IS)
