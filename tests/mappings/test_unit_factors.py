@@ -1,10 +1,13 @@
 """Every factor of mappings/units/ against ucumvert; between mass and substance by the molar mass and its source."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from adapter.csor.payload import _WORD
+from adapter.disclosure.grammar import TEXT_SHAPES
 from adapter.mapping.units import load_units
 from tests.mappings.unit_oracle import MOLAR_MASS, SPELLINGS, converted
 
@@ -53,3 +56,14 @@ def test_no_molar_mass_and_no_unit_stands_here_for_nothing() -> None:
     assert set(MOLAR_MASS) <= set(NAMES)
     used = {accepted.unit for name in NAMES for accepted in UNITS.table(name).accept}
     assert set(SPELLINGS) <= used
+
+
+def test_every_unit_of_the_record_may_leave_with_its_value() -> None:
+    held_back = [
+        (kind, UNITS.table(name).canonical)
+        for kind, names in (("lab_result", UNITS.analytes), ("vital_sign", UNITS.measures))
+        for name in names
+        if not TEXT_SHAPES[f"{kind}.unit_ucum"].fullmatch(UNITS.table(name).canonical)
+        or not re.search(_WORD, UNITS.table(name).canonical)
+    ]
+    assert held_back == []
