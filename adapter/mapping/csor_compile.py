@@ -13,9 +13,9 @@ import msgspec
 from adapter.assertion import Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.fhir.path import PathStep, parse_path
+from adapter.mapping.csor_decided import Decider
 from adapter.mapping.csor_outcome import Convert, Outcome, problem
-from adapter.mapping.csor_rules import ALL_VALUES, LABORATORY, As, Condition, CsorMap, FieldRule
-from adapter.mapping.laboratory import Laboratory
+from adapter.mapping.csor_rules import ALL_VALUES, As, Condition, CsorMap, FieldRule
 from adapter.mapping.observation import referred
 
 _REMEMBERED = 20_000
@@ -38,15 +38,15 @@ class Project(Protocol):
 
 
 class Ready(NamedTuple):
-    """A rule with its conversion; none where the laboratory decides."""
+    """A rule with its conversion; none where the fields are decided together."""
 
     rule: FieldRule
     convert: Convert | None
 
 
-def compile_map(csor_map: CsorMap, ready: Sequence[Ready], *, laboratory: Laboratory) -> Project:
-    """The function that makes this kind of row; None from it means that `include-if` said no."""
-    return _Writer(laboratory).function(csor_map, ready)
+def compile_map(csor_map: CsorMap, ready: Sequence[Ready], *, decider: Decider | None = None) -> Project:
+    """The function that makes this kind of row; None from it means that `include-if` or the decider said no."""
+    return _Writer(decider).function(csor_map, ready)
 
 
 def remembering(convert: Convert, memory: dict[str, Outcome]) -> Convert:
@@ -80,13 +80,14 @@ def _remembering_lists(convert: Convert, memory: dict[Any, Outcome]) -> Convert:
 class _Writer:
     """Collects source lines and the constants they use."""
 
-    def __init__(self, laboratory: Laboratory) -> None:
+    def __init__(self, decider: Decider | None) -> None:
+        self._decider = decider
         self._lines: list[str] = []
         self._before: list[str] = []
         self._constants: dict[str, Any] = {
             "Decimal": Decimal,
             "Projection": Projection,
-            "measure": laboratory.measure,
+            "measure": decider.decide if decider is not None else None,
             "referred": referred,
         }
 
@@ -94,8 +95,11 @@ class _Writer:
         for condition in csor_map.include_if:
             self._condition(condition)
         self._lines.append("problems = ()")
-        if any(each.convert is None for each in ready):
-            self._lines += ["measured = measure(resource, context, birth)", f"problems = measured[{len(LABORATORY)}]"]
+        if self._decider is not None:
+            self._lines.append("measured = measure(resource, context, birth)")
+            if not self._decider.always:
+                self._lines.append("if measured is None: return None")
+            self._lines.append("problems = measured[-1]")
         values = {each.rule.name: self._field(number, each) for number, each in enumerate(ready)}
         fields = ", ".join(f"{self._constant(name)}: {values.get(name, 'None')}" for name in csor_map.record_fields)
         self._lines.append(f"return Projection({{{fields}}}, problems)")
@@ -120,7 +124,8 @@ class _Writer:
             self._lines += [f"v = get({self._constant(condition.path)})", f"if {test}: return None"]
             return
         values = self._path(condition.path, collect=True)
-        hit = f"any(type(v) is str and v in {wanted} for v in found)"
+        word = "(v if type(v) is str else 'true' if v is True else 'false' if v is False else None)"
+        hit = f"any({word} in {wanted} for v in found)"
         self._lines.append(f"found = {values}")
         if condition.is_none_of:
             self._lines.append(f"if found and {hit}: return None")
@@ -134,7 +139,8 @@ class _Writer:
         rule = ready.rule
         value = f"f{number}"
         if ready.convert is None:
-            value = f"measured[{LABORATORY.index(rule.as_)}]"
+            assert self._decider is not None  # noqa: S101 - the loader has seen to it
+            value = f"measured[{self._decider.place(rule)}]"
         elif rule.as_ in ALL_VALUES:
             self._all_values(value, ready)
         else:
@@ -178,19 +184,22 @@ class _Writer:
 
     def _path(self, text: str, *, collect: bool) -> str:
         """An expression for the first value of a path, or for the list of all."""
-        reference, follows, rest = text.rpartition(">")
+        *references, rest = text.split(">")
         steps = parse_path(rest)
-        if not follows and len(steps) == 1 and steps[0].index is None and not steps[0].key:
+        if not references and len(steps) == 1 and steps[0].index is None and not steps[0].key:
             got = f"(v := get({self._constant(steps[0].name)}))"
             if collect:
                 return f"(v if type({got}) is list else () if v is None else (v,))"
             return f"(v if type({got}) is not list else v[0] if v else None)"
-        if not follows:
+        if not references:
             name = self._getter(steps, collect=collect)
             guard = f"{self._constant(steps[0].name)} in resource"
             return f"({name}(resource) if {guard} else {'()' if collect else 'None'})"
         name = self._getter(steps, collect=collect)
-        target = f"referred(get({self._constant(reference)}), resource, context)"
+        target = f"referred({self._path(references[0], collect=False)}, resource, context)"
+        for reference in references[1:]:
+            further = self._getter(parse_path(reference), collect=False)
+            target = f"referred({further}({target}), resource, context)"
         return f"{name}({target})"
 
     def _getter(self, steps: Sequence[PathStep], *, collect: bool) -> str:

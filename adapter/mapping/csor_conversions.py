@@ -4,14 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from adapter.errors import ProblemCode
 from adapter.mapping.codelists import CodeLists
+from adapter.mapping.concept_parts import codings_in
 from adapter.mapping.csor_codings import Coded
 from adapter.mapping.csor_outcome import NOTHING, Convert, Outcome, Step, problem
 from adapter.mapping.csor_rules import As, FieldRule
+from adapter.mapping.examinations import Examinations
 
 _TIME = re.compile(
     r"(?P<day>\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?)"
@@ -20,13 +22,22 @@ _TIME = re.compile(
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?\Z")
 
 
-def conversion(
-    rule: FieldRule, *, at: str, codelists: CodeLists, timezone: ZoneInfo, lines: Mapping[str, int]
-) -> Convert:
+class Tables(NamedTuple):
+    """What conversions look things up in."""
+
+    codelists: CodeLists
+    timezone: ZoneInfo
+    """Of times sent without an offset."""
+    wards: Mapping[str, str]
+    examinations: Examinations
+
+
+def conversion(rule: FieldRule, *, at: str, tables: Tables, lines: Mapping[str, int]) -> Convert:
     """The conversion of a rule, ready for use.
 
     `at` names the FHIR element in problems; `lines` are those of the entries of its table.
     """
+    codelists, timezone = tables.codelists, tables.timezone
     file = rule._file.rpartition("/")[2]
     table = Table(rule.table, at=at, places={key: f"{file}:{lines.get(key, rule._line)}" for key in rule.table})
     coded = Coded(rule, at=at, codelists=codelists)
@@ -45,6 +56,10 @@ def conversion(
         As.PREFERRED_CODE: coded.preferred_code,
         As.PREFERRED_SYSTEM: coded.preferred_system,
         As.SYSTEM_INFERRED: coded.system_inferred,
+        As.NUMBER_OF_TYPE: lambda values: _number_of_type(values, wanted=rule.number_type),
+        As.WARD_TYPE: lambda value: _ward_type(value, at=at, wards=tables.wards),
+        As.STUDY: tables.examinations.study,
+        As.MODALITY: tables.examinations.modality,
     }
     return simple[rule.as_]
 
@@ -53,6 +68,27 @@ def _word(value: Any, *, at: str) -> Outcome:
     if isinstance(value, str) and value.strip():
         return Outcome(value.strip(), (), (Step("take", at, value.strip()),))
     return NOTHING
+
+
+def _number_of_type(identifiers: Sequence[Any], *, wanted: str) -> Outcome:
+    """The value of the first identifier of a type of HL7 table 0203."""
+    for index, identifier in enumerate(identifiers):
+        kind = identifier.get("type") if isinstance(identifier, dict) else None
+        if any(code == wanted for _, _, code in codings_in(kind)):
+            word = _word(identifier.get("value"), at="")
+            if word.value is not None:
+                return word._replace(used=index, leaf="value")
+    return NOTHING
+
+
+def _ward_type(value: Any, *, at: str, wards: Mapping[str, str]) -> Outcome:
+    """What the ward is for, by the trust's list of wards."""
+    code = value.strip() if isinstance(value, str) else ""
+    kind = wards.get(code)
+    if kind is None:
+        unknown = problem(ProblemCode.UNKNOWN_CODE, "no ward of this code in the trust file; add it there", at=at)
+        return Outcome("unknown", unknown, (Step("constant", "not in the list of wards", "unknown"),))
+    return Outcome(kind, (), (Step("ward", code, kind),))
 
 
 def _pattern(value: Any, *, at: str, pattern: str) -> Outcome:

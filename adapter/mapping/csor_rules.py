@@ -1,7 +1,8 @@
 """What a FHIR-to-CSOR mapping file may say: the closed vocabulary, as models. Whatever is not named here is an error.
 
 A path is a FHIR path (`performedPeriod.start`); `specimen>collection.collectedDateTime` goes on in the resource that
-the reference points at. Several paths mean: the first that has a value. There are no expressions and no templates.
+the first reference points at, `location.location>partOf>name` in the one that that refers to. Several paths mean: the
+first that has a value. There are no expressions and no templates.
 """
 
 from enum import StrEnum
@@ -15,10 +16,8 @@ from adapter.fhir.path import parse_path
 
 
 def _checked_path(text: str) -> str:
-    reference, follows, rest = text.rpartition(">")
-    if follows:
-        parse_path(reference)
-    parse_path(rest)
+    for path in text.split(">"):
+        parse_path(path)
     return text
 
 
@@ -33,7 +32,7 @@ Sentence = Annotated[str, StringConstraints(min_length=10, pattern=r"\.$")]
 
 
 class As(StrEnum):
-    """The named conversions. `adapter.mapping.csor_conversions` and `laboratory` say in words what each one does."""
+    """The named conversions. The modules of the conversions say in words what each one does."""
 
     WORD = "word"
     FLAG = "flag"
@@ -49,6 +48,10 @@ class As(StrEnum):
     PREFERRED_CODE = "preferred-code"
     PREFERRED_SYSTEM = "preferred-system"
     SYSTEM_INFERRED = "system-inferred"
+    NUMBER_OF_TYPE = "number-of-type"
+    WARD_TYPE = "ward-type"
+    STUDY = "study"
+    MODALITY = "modality"
     # of one laboratory value: decided together, because code, specimen and unit decide together
     ANALYTE = "analyte"
     TEST_CODES = "test-codes"
@@ -61,6 +64,18 @@ class As(StrEnum):
     IMPLAUSIBLE = "implausible"
     SPECIMEN_TYPE = "specimen-type"
     UNIT_INFERRED = "unit-inferred"
+    # of one measurement, besides those above
+    MEASURE = "measure"
+    # of one report of an examination: what is coded, and what the text says, decide together
+    REPORT_TEXT = "report-text"
+    SIGNS_PRESENT = "signs-present"
+    SIGNS_ABSENT = "signs-absent"
+    SIGNS_UNCERTAIN = "signs-uncertain"
+    SIGNS_METHOD = "signs-method"
+    # of one drug; what is known to be of no class gives no row
+    DRUG_CLASS = "drug-class"
+    # of one operation note: the question is found by the table of the questionnaire
+    ANSWER = "answer"
 
 
 LABORATORY = (
@@ -78,8 +93,26 @@ LABORATORY = (
 )
 """In the order of `laboratory.Measured`."""
 
+MEASUREMENT = (
+    As.MEASURE,
+    As.TEST_CODES,
+    As.VALUE_NUMBER,
+    As.UNIT_ORIGINAL,
+    As.VALUE_CANONICAL,
+    As.UNIT_CANONICAL,
+    As.IMPLAUSIBLE,
+)
+"""In the order of `measures.MeasuredSign`."""
+
+REPORT = (As.REPORT_TEXT, As.SIGNS_PRESENT, As.SIGNS_ABSENT, As.SIGNS_UNCERTAIN, As.SIGNS_METHOD)
+"""In the order of `signs.ReadReport`."""
+
+DECIDED = frozenset({*LABORATORY, *MEASUREMENT, *REPORT, As.DRUG_CLASS, As.ANSWER})
+"""Fields that are decided together with others of the same resource, not each by a conversion of its own."""
+
 ALL_VALUES = frozenset(
     {As.FIRST_IN_TABLE, As.LISTED_CODE, As.CODES, As.PREFERRED_CODE, As.PREFERRED_SYSTEM, As.SYSTEM_INFERRED}
+    | {As.NUMBER_OF_TYPE, As.STUDY, As.MODALITY}
 )
 """Conversions that look at every value of the path, not only at the first."""
 
@@ -92,7 +125,7 @@ class _Rule(Positioned):
 
 
 class Condition(_Rule):
-    """One test; all of a file's `include-if` must hold. Any value of the path may satisfy it."""
+    """One test; all of a file's `include-if` must hold. Any value of the path may satisfy it; `true` means yes."""
 
     path: FhirPath
     is_one_of: Words = ()
@@ -122,6 +155,8 @@ class FieldRule(_Rule):
     """Systems under which senders send codes of that list."""
     prefer_system: Words = ()
     pattern: str = ""
+    number_type: str = ""
+    """The type of an identifier (HL7 table 0203), such as ACSN."""
     unit: str = ""
     required: bool = False
 
@@ -132,18 +167,29 @@ class FieldRule(_Rule):
             (self.as_ is As.LISTED_CODE, bool(self.code_list), "code-list"),
             (self.as_ in _NEEDS_SYSTEMS, bool(self.prefer_system), "prefer-system"),
             (self.as_ is As.PATTERN_CODE, bool(self.pattern), "pattern"),
+            (self.as_ is As.NUMBER_OF_TYPE, bool(self.number_type), "number-type"),
         ):
             if needed != given:
                 raise ValueError(f"`as: {self.as_}` {'needs' if needed else 'has no'} `{key}`")
         return self
 
 
+Record = Literal[
+    "infant", "mother_baby_link", "admission", "ward_stay", "diagnosis", "operation", "operation_note", "lab_result",
+    "vital_sign", "imaging_study", "imaging_report", "medication_course",
+]  # fmt: skip
+ResourceType = Literal[
+    "Patient", "RelatedPerson", "Encounter", "Condition", "Procedure", "QuestionnaireResponse", "Observation",
+    "ImagingStudy", "DiagnosticReport", "ServiceRequest", "MedicationAdministration", "MedicationRequest",
+]  # fmt: skip
+
+
 class CsorMap(_Rule):
-    """One file: how one kind of row is made from one type of resource."""
+    """One file: how one kind of row is made from one resource of one of these types."""
 
     kind: Literal["fhir-to-csor"]
-    record: Literal["infant", "admission", "diagnosis", "operation", "lab_result"]
-    from_: Literal["Patient", "Encounter", "Condition", "Procedure", "Observation"]
+    record: Record
+    from_: Annotated[tuple[ResourceType, ...], BeforeValidator(_as_list)]
     means: Sentence
     include_if: tuple[Condition, ...] = ()
     fields: tuple[FieldRule, ...]

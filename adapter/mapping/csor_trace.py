@@ -13,8 +13,9 @@ from adapter.fhir.path import Path
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.csor_codings import code_of
 from adapter.mapping.csor_compile import Ready
+from adapter.mapping.csor_decided import Decider, Lineage
 from adapter.mapping.csor_outcome import NOTHING, Outcome, Step
-from adapter.mapping.csor_rules import ALL_VALUES, As, FieldRule
+from adapter.mapping.csor_rules import ALL_VALUES, LABORATORY, As, Condition, FieldRule
 from adapter.mapping.laboratory import Decision, Laboratory, Measured
 from adapter.mapping.observation import moment_of, referred
 
@@ -74,7 +75,7 @@ def rule_place(rule: FieldRule) -> str:
 def trace_field(ready: Ready, resource: Resource, context: Mapping[str, Resource]) -> FieldTrace:
     """The lineage of a field that has a conversion of its own."""
     rule, convert = ready
-    assert convert is not None  # noqa: S101 - the laboratory's fields go to trace_measured
+    assert convert is not None  # noqa: S101 - fields decided together are traced by their decider
     located = first_located(rule.path, resource, context)
     outcome: Outcome = NOTHING
     if located and rule.as_ in ALL_VALUES:
@@ -93,30 +94,56 @@ def trace_field(ready: Ready, resource: Resource, context: Mapping[str, Resource
 def first_located(paths: Sequence[str], resource: Resource, context: Mapping[str, Resource]) -> list[tuple[str, Any]]:
     """The values of the first path that has any, each with its place."""
     for text in paths:
-        reference, follows, rest = text.rpartition(">")
-        start = referred(resource.get(reference), resource, context) if follows else resource
+        *references, rest = text.split(">")
+        start: Resource | None = resource
+        for reference in references:
+            start = referred(Path(reference).first(start), resource, context) if start is not None else None
         found = Path(rest).located(start) if start is not None else []
         if found:
-            return [(f"{reference}>{place}" if follows else place, value) for place, value in found]
+            return [(">".join([*references, place]), value) for place, value in found]
     return []
 
 
-def trace_measured(
+def holds(condition: Condition, resource: Resource, context: Mapping[str, Resource]) -> bool:
+    """Whether a resource meets a condition of `include-if`: the question that the compiled function asks."""
+    words = [_condition_word(value) for _, value in first_located([condition.path], resource, context)]
+    if condition.is_none_of:
+        return not any(word in condition.is_none_of for word in words)
+    return any(word in condition.is_one_of for word in words) or (condition.or_absent and not words)
+
+
+def _condition_word(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else None
+
+
+def laboratory_decider(laboratory: Laboratory) -> Decider:
+    """The fields of one laboratory value."""
+
+    def trace(rule: FieldRule, resource: Resource, context: Mapping[str, Resource], birth: str | None) -> Lineage:
+        return _trace_measured(rule, laboratory, resource, context, birth=birth)
+
+    return Decider(
+        frozenset(LABORATORY), laboratory.measure, lambda rule: LABORATORY.index(rule.as_), trace, always=True
+    )
+
+
+def _trace_measured(
     rule: FieldRule,
     laboratory: Laboratory,
     resource: Resource,
     context: Mapping[str, Resource],
     *,
     birth: str | None = None,
-) -> FieldTrace:
+) -> Lineage:
     """The lineage of a field that the laboratory decides."""
     measured = Measured(*laboratory.measure(resource, context, birth))
     decision = laboratory.decide(laboratory.sent(resource, context, resource.get("valueQuantity")), resource, context)
     low_high = None
     if decision.conversion is not None:
         low_high = decision.conversion.range_at(birth=birth, moment=moment_of(resource, context))
-    sources, steps = _Lineage(measured, decision, resource, low_high).of(rule.as_)
-    return FieldTrace(sources, rule_place(rule), steps) if steps else FieldTrace((), rule_place(rule), ())
+    return _Lineage(measured, decision, resource, low_high).of(rule.as_)
 
 
 _Found = tuple[tuple[str, ...], tuple[Step, ...]]

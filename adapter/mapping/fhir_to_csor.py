@@ -27,10 +27,10 @@ from adapter.mapping.csor_trace import (
     trace_codes,
     trace_field,
 )
-from adapter.mapping.drugs import load_drugs
+from adapter.mapping.drugs import drugs_decider, load_drugs
 from adapter.mapping.examinations import load_examinations
 from adapter.mapping.laboratory import Laboratory
-from adapter.mapping.measures import load_measures
+from adapter.mapping.measures import Measures, load_measures
 from adapter.mapping.operation_notes import load_operation_notes, notes_decider
 from adapter.mapping.outcomes import load_outcome_rules
 from adapter.mapping.own_tables import NO_OWN_TABLES, OwnTables
@@ -68,12 +68,14 @@ class CsorMaps:
         *,
         codelists: CodeLists,
         units: Units,
+        measures: Measures,
         known: Known,
         outcome_rules: OutcomeRules,
     ) -> None:
         self.kinds = kinds
         self.codelists = codelists
         self.units = units
+        self.measures = measures
         self.known = known
         """Which codes are of examinations and of measurements: for reading FHIR bodies."""
         self.outcome_rules = outcome_rules
@@ -133,14 +135,19 @@ class CsorMaps:
 
 
 def load_csor_maps(
-    folder: Path, *, timezone: ZoneInfo = UK, own_concepts: Sequence[Path] = (), own: OwnTables = NO_OWN_TABLES
+    folder: Path,
+    *,
+    timezone: ZoneInfo = UK,
+    own_concepts: Sequence[Path] = (),
+    own: OwnTables = NO_OWN_TABLES,
+    closure: Path | None = None,
 ) -> CsorMaps:
     """Reads code lists, units, concepts and every file of fhir-to-csor/; SetupError with all faults of a folder.
 
     `timezone` is that of times sent without an offset; `own_concepts` are the tables of the trust's laboratories and
-    `own` its other tables.
+    `own` its other tables; `closure` is its file of SNOMED CT descendants.
     """
-    codelists = load_codelists(folder / "codelists")
+    codelists = load_codelists(folder / "codelists", closure=closure)
     analytes = [name for name in get_args(Analyte) if name != UNMAPPED]
     units = load_units(folder / "units", analytes=analytes, measures=get_args(Measure))
     concepts = load_concepts(folder / "concepts", codelists=codelists, units=units, own=own_concepts)
@@ -154,17 +161,29 @@ def load_csor_maps(
         "vital_sign": measures_decider(measures),
         "imaging_report": reports_decider(load_reports(folder / "imaging" / "signs.yaml", codelists=codelists)),
         "operation_note": notes_decider(notes),
+        "medication_course": drugs_decider(drugs),
     }
-    tables = Tables(codelists, timezone, own.wards, examinations, drugs)
+    tables = Tables(codelists, timezone, own.wards, examinations)
     kinds: dict[str, KindMap] = {}
     for csor_map in _read(folder / "fhir-to-csor", codelists, deciders):
         rules = tuple(_ready(number, csor_map, tables) for number in range(len(csor_map.fields)))
         decider = deciders.get(csor_map.record)
         project = compile_map(csor_map, rules, decider=decider)
         kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project, decider=decider)
-    known = Known(examinations.knows, measures.knows)
+    known = Known(examinations.knows, lambda system, code: measures.decision(_coded(system, code)) is not None)
     rules_of_outcomes = load_outcome_rules(folder / "outcomes" / "rules.yaml", codelists=codelists)
-    return CsorMaps(kinds, codelists=codelists, units=units, known=known, outcome_rules=rules_of_outcomes)
+    return CsorMaps(
+        kinds,
+        codelists=codelists,
+        units=units,
+        measures=measures,
+        known=known,
+        outcome_rules=rules_of_outcomes,
+    )
+
+
+def _coded(system: str, code: str) -> Resource:
+    return {"code": {"coding": [{"system": system, "code": code}]}}
 
 
 def _ready(number: int, csor_map: CsorMap, tables: Tables) -> Ready:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from adapter import fhir
 from adapter.datafile import Positioned, hyphenated, load_model
 from adapter.mapping.fhir_to_csor import CsorMaps, load_csor_maps
+from adapter.mapping.own_tables import OwnTables
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 FOLDER = MAPPINGS / "examples" / "fhir-to-csor"
@@ -40,7 +41,14 @@ class Example(Positioned):
 
 @cache
 def maps() -> CsorMaps:
-    return load_csor_maps(MAPPINGS, own_concepts=[MAPPINGS / "examples" / "laboratory-table.csv"])
+    """With the tables of a trust beside them, as examples of how a trust writes its own."""
+    examples = MAPPINGS / "examples"
+    own = OwnTables(
+        wards={"NICU": "nicu", "SURG": "surgical"},
+        imaging=[examples / "imaging-table.csv"],
+        drugs=[examples / "drug-table.csv"],
+    )
+    return load_csor_maps(MAPPINGS, own_concepts=[examples / "laboratory-table.csv"], own=own)
 
 
 def example_files() -> list[Path]:
@@ -57,5 +65,9 @@ def in_words(value: Any) -> str | list[str]:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return [f"{code['system'] or '-'} {code['code']}{'' if code['listed'] else ' (not listed)'}" for code in value]
+        return [each if isinstance(each, str) else _code(each) for each in value]
     return str(value) if isinstance(value, Decimal | int | str) else repr(value)
+
+
+def _code(code: dict[str, Any]) -> str:
+    return f"{code['system'] or '-'} {code['code']}{'' if code['listed'] else ' (not listed)'}"

@@ -57,7 +57,18 @@ def test_every_condition_has_an_example_that_it_leaves_out() -> None:
     wanted = {
         (kind, condition.path) for kind, kind_map in maps().kinds.items() for condition in kind_map.source.include_if
     }
+    deciders = {kind: kind_map.decider for kind, kind_map in maps().kinds.items()}
+    wanted |= {(kind, each.otherwise) for kind, each in deciders.items() if each is not None and not each.always}
     assert wanted == shown
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in example_files() if example(path).row == "none"], ids=lambda p: p.stem
+)
+def test_the_reason_why_there_is_no_row_can_be_told(path: Path) -> None:
+    golden = example(path)
+    why = maps().left_out_by(golden.record, golden.decoded(), golden.decoded_context())
+    assert why == golden.excluded_by
 
 
 def test_every_analyte_has_an_example() -> None:
@@ -68,10 +79,18 @@ def test_every_analyte_has_an_example() -> None:
 LAB = "lab_result"
 
 
-def test_every_field_of_the_five_kinds_has_a_rule() -> None:
-    for kind_map in maps().kinds.values():
+DERIVED = {
+    "infant": {"gestation_days", "birth_weight_g", "apgar_1", "apgar_5"},
+    "operation": {"index_for"},
+    "medication_course": {"administrations"},
+}
+"""Fields that many rows of a child say together: `adapter.csor.derive`."""
+
+
+def test_every_field_of_every_kind_has_a_rule_or_is_derived() -> None:
+    for kind, kind_map in maps().kinds.items():
         ruled = {ready.rule.name for ready in kind_map.rules}
-        assert ruled == set(kind_map.source.record_fields)
+        assert ruled == set(kind_map.source.record_fields) - DERIVED.get(kind, set())
         assert all(isinstance(ready.rule, Positioned) and ready.rule.means for ready in kind_map.rules)
 
 

@@ -44,7 +44,7 @@ def test_a_wrong_key_is_answered_with_the_one_that_was_meant(folder: Path) -> No
         ("name: knife_end", "name: status", '"status" has a rule already'),
         ("[opcs-4, snomed-ct]", "[opcs-5, snomed-ct]", 'no code system "opcs-5"'),
         ("is-one-of: [completed]", "is-one-of: [completed], is-none-of: [x]", "one of is-one-of, is-none-of"),
-        ("as: codes", "as: analyte", "for laboratory results only"),
+        ("as: codes", "as: analyte", "is not for operation"),
         ("means: Always completed.", "means: Yes", "at least 10 characters"),
         ("table: {completed: completed}", "prefer-system: [opcs-4]", "needs `table`"),
     ],

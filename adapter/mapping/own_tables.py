@@ -1,0 +1,21 @@
+"""What a trust adds to the mappings: its wards, and the paths of its tables, which stand outside the package."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class OwnTables(NamedTuple):
+    """All empty where a trust adds nothing."""
+
+    wards: Mapping[str, str] = {}
+    """Ward code → what the ward is for (`WardKind`)."""
+    imaging: Sequence[Path] = ()
+    """Tables of examinations, as mappings/concepts/imaging.csv."""
+    drugs: Sequence[Path] = ()
+    """Tables of drugs, as mappings/concepts/drugs.csv."""
+    operation_notes: Sequence[Path] = ()
+    """Tables of questions, as mappings/operation-notes/*.yaml."""
+
+
+NO_OWN_TABLES = OwnTables()
