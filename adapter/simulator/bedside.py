@@ -17,7 +17,6 @@ from adapter.simulator.course import (
     Operation,
     Report,
     Stay,
-    UndoneDischarge,
     Verification,
     Visit,
 )
@@ -79,10 +78,6 @@ class Bedside:
     def move(self, ward: Ward, at: datetime) -> None:
         """To another ward."""
         self.stay.move(ward, at)
-
-    def discharge_undone(self, at: datetime, *, undone_at: datetime) -> None:
-        """Entered too early, and taken back."""
-        self.stay.undone = UndoneDischarge(at=at, undone_at=undone_at)
 
     def discharge(self, at: datetime, *, destination: str = "19") -> None:
         """Home, or to another hospital (51, 52)."""

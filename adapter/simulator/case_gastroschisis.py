@@ -47,7 +47,7 @@ def gastroschisis(clinic: Clinic, *, number: int, start: datetime) -> Course:
     elif number % 6 == 2:
         _line_sepsis(bedside, clinic.between(closed_at, 11, 14))
     bedside.nutrition(clinic.hours_after(at, 14, 26), fed_at)
-    _home(bedside, at, closed_at=closed_at, fed_at=fed_at, number=number)
+    _home(bedside, at, closed_at=closed_at, fed_at=fed_at)
     return bedside.course(*confirmed)
 
 
@@ -107,7 +107,7 @@ def _line_sepsis(bedside: Bedside, at: datetime) -> None:
     bedside.coded(SEPSIS, made_at=at)
 
 
-def _home(bedside: Bedside, at: datetime, *, closed_at: datetime, fed_at: datetime, number: int) -> None:
+def _home(bedside: Bedside, at: datetime, *, closed_at: datetime, fed_at: datetime) -> None:
     clinic = bedside.clinic
     to_ward = max(after(closed_at, days=6), after(fed_at, days=-5))
     home = clinic.between(fed_at, 4, 9)
@@ -116,7 +116,4 @@ def _home(bedside: Bedside, at: datetime, *, closed_at: datetime, fed_at: dateti
     bedside.bloods(after(closed_at, days=5), home, every_days=3.5)
     bedside.grow(at, home)
     bedside.move(clinic.site.surgical, to_ward)
-    if number % 7 == 3:
-        early = after(home, days=-2)
-        bedside.discharge_undone(early, undone_at=clinic.hours_after(early, 1, 8))
     bedside.discharge(home)

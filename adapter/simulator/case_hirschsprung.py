@@ -48,9 +48,9 @@ def hirschsprung(clinic: Clinic, *, number: int, start: datetime) -> Course:
     if bedside.stay.ward is clinic.site.nicu:
         bedside.move(clinic.site.surgical, after(biopsy_at, days=4.5))
     bedside.discharge(home)
-    pulled_at = _pull_through(bedside, after(home, days=clinic.rng.uniform(30, 50)), number=number, has_stoma=has_stoma)
+    home = _pull_through(bedside, after(home, days=clinic.rng.uniform(30, 50)), number=number, has_stoma=has_stoma)
     if number % 5 == 4:
-        _enterocolitis(bedside, clinic.between(pulled_at, 14, 20))
+        _enterocolitis(bedside, clinic.between(home, 12, 18))
     return bedside.course("hirschsprung")
 
 
@@ -109,21 +109,19 @@ def _pull_through(bedside: Bedside, admitted: datetime, *, number: int, has_stom
         bedside.pharmacy.antibiotic("metronidazole", after(at, minutes=-20), days=3),
     )
     home = clinic.between(at, 4, 7)
-    if has_stoma:
-        bedside.discharge(home)
-        _stoma_closed(bedside, clinic.between(home, 16, 24))
-    else:
-        bedside.discharge(home)
-    return at
+    bedside.discharge(home)
+    return _stoma_closed(bedside, clinic.between(home, 16, 24)) if has_stoma else home
 
 
-def _stoma_closed(bedside: Bedside, admitted: datetime) -> None:
+def _stoma_closed(bedside: Bedside, admitted: datetime) -> datetime:
     clinic = bedside.clinic
     bedside.admit(admitted, clinic.site.surgical, method="12", source="19")
     at = clinic.hours_after(admitted, 15, 22)
     bedside.operate(at, STOMA_CLOSURE, hours=1.0)
     bedside.sample(after(at, hours=18), "FBC", "CRP", "UE")
-    bedside.discharge(clinic.between(at, 4, 6))
+    home = clinic.between(at, 4, 6)
+    bedside.discharge(home)
+    return home
 
 
 def _enterocolitis(bedside: Bedside, admitted: datetime) -> None:

@@ -84,7 +84,8 @@ def falls_ill(bedside: Bedside, onset: datetime, *, is_seen_from: datetime | Non
     )
     bedside.gases(since, after(since, days=2), every_hours=5, drawn="arterial")
     for hours in (0.4, 6.5, 13, 24):
-        bedside.sample(after(since, hours=hours), "FBC", "CRP", "UE", *(("COAG",) if hours == 6.5 else ()))
+        bedside.sample(after(since, hours=hours), "FBC", "CRP", "UE", *(("COAG", "AMM") if hours == 6.5 else ()))
+    bedside.sample(after(since, hours=7), "PCT")
 
 
 def is_operated(bedside: Bedside, at: datetime, *, remaining_cm: Decimal, is_focal: bool) -> datetime:

@@ -1,5 +1,6 @@
 """The second form of the simulated hospital: two sites, six conditions, look-alikes of every kind, v2 and FHIR."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from adapter.simulator.case_oesophagus import oesophageal_atresia
 from adapter.simulator.case_valves import urethral_valves
 from adapter.simulator.catalogue import catalogue
 from adapter.simulator.clinic import Clinic
-from adapter.simulator.course import Channel, Course, Stay, Visit
+from adapter.simulator.course import Channel, Course, Stay, UndoneDischarge, Visit
 from adapter.simulator.hospital import Lookalike, SentMessage, Simulation
 from adapter.simulator.laboratory import LabCode
 from adapter.simulator.moments import after
@@ -108,7 +109,11 @@ def children_hospital(*, seed: int, infants: int = 60, start: datetime = START) 
 def _courses(clinic: Clinic, *, infants: int, start: datetime) -> Iterator[Course]:
     with_condition = max(1, round(infants * 0.6))
     cases = _with_first_twins([_case(clinic, number=number, start=start) for number in range(with_condition)])
-    yield from (_with_incidents(clinic, course, number=number) for number, course in enumerate(cases))
+    told_so = Counter[tuple[Site, Channel]]()
+    for course in cases:
+        place = (course.site, course.channel)
+        yield _with_incidents(clinic, course, number=told_so[place])
+        told_so[place] += 1
     yield from _lookalikes(clinic, count=infants - with_condition, start=start)
     yield from _others(clinic, cases, infants=infants, start=start)
 
@@ -164,13 +169,16 @@ def _second_twin(clinic: Clinic, first: Course, *, start: datetime) -> Course:
 
 
 def _with_incidents(clinic: Clinic, course: Course, *, number: int) -> Course:
-    """What happens to any course: a wristband number that is merged, an admission by mistake."""
-    person = course.person
-    if course.channel == "v2" and course.birth is not None and course.birth.is_here and number % 5 == 0:
+    """What happens to any course: a wristband number that is merged, a discharge taken back, a mistaken admission."""
+    person, visits = course.person, course.visits
+    if course.channel == "v2" and course.birth is not None and course.birth.is_here and number % 3 == 0:
         merged_at = clinic.between(person.born, 1.5, 3)
         person = replace(person, temporary_number=clinic.book.temporary_number(), merged_at=merged_at)
-    visits = course.visits
-    if course.channel == "v2" and number % 9 == 2 and person.died_at is None:
+    if person.died_at is None and number % 4 == 1:
+        early = after(visits[0].discharged_at, days=-1.5)
+        undone = UndoneDischarge(at=early, undone_at=clinic.hours_after(early, 1, 8))
+        visits = (replace(visits[0], undone=undone), *visits[1:])
+    if course.channel == "v2" and person.died_at is None and number % 4 == 2:
         at = clinic.between(visits[-1].discharged_at, 2, 4)
         visits += (_mistaken(clinic, course.site, at),)
     return replace(course, person=person, visits=visits)

@@ -69,7 +69,7 @@ def report_lines(
         )
     if layout == 1:
         return (f"INDICATION: {indication}", "REPORT:", " ".join(findings), f"IMPRESSION: {summary}")
-    return (f"Clinical information: {indication}", *findings, rng.choice(_ENDS))
+    return (*findings, rng.choice(_ENDS))
 
 
 def addendum(rng: Random, *, sign: Sign) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from adapter.simulator.course import Diagnosis, Operation, Stay, UndoneDischarge, Visit
+from adapter.simulator.course import Diagnosis, Operation, Stay, Visit
 from adapter.simulator.moments import after
 from adapter.simulator.wards import Ward
 
@@ -21,7 +21,6 @@ class StayBook:
     final_diagnoses: list[Diagnosis] = field(default_factory=list)
     """Known to the coders only."""
     operations: list[Operation] = field(default_factory=list)
-    undone: UndoneDischarge | None = None
 
     @property
     def ward(self) -> Ward:
@@ -50,7 +49,6 @@ class StayBook:
             discharged_at=at,
             diagnoses=tuple(replace(each, coded_at=self._after_opening(each.coded_at)) for each in diagnoses),
             operations=tuple(operations),
-            undone=self.undone,
             is_registered_first=self.is_registered_first,
             admission_method=self.admission_method,
             source=self.source,
