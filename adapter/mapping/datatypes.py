@@ -9,9 +9,10 @@ from typing import TypeAlias
 
 from adapter.errors import ProblemCode
 from adapter.mapping.rules import Conversion, FieldRule
-from adapter.mapping.v2_codes import code, codeable_concept, coding, entity_identifier, identifier
+from adapter.mapping.v2_codes import code, codeable_concept, coding, entity_identifier, identifier, licence
 from adapter.mapping.v2_people import (
     address,
+    called_by,
     contact_point,
     human_name,
     interpreter,
@@ -45,7 +46,7 @@ def annotation(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | No
 def flag(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:
     """Y or N (HL7 table 0136) as boolean; `RESURREC`, a Welsh hub's word for a death taken back, is no (seen 2026)."""
     value = reader.text(reader.parts(text)[0])
-    known = {"Y": True, "N": False, "RESURREC": False}.get(value.upper())
+    known = {"Y": True, "YES": True, "N": False, "NO": False, "RESURREC": False}.get(value.upper())
     return None if known is None else reader.derive("yes-no", value, known)
 
 
@@ -101,8 +102,10 @@ CONVERSIONS: Mapping[Conversion, Convert] = {
     Conversion.CODEABLE_CONCEPT: codeable_concept,
     Conversion.CODING: coding,
     Conversion.IDENTIFIER: identifier,
+    Conversion.LICENCE: licence,
     Conversion.ENTITY_IDENTIFIER: entity_identifier,
     Conversion.HUMAN_NAME: human_name,
+    Conversion.CALLED_BY: called_by,
     Conversion.ADDRESS: address,
     Conversion.CONTACT_POINT: contact_point,
     Conversion.PRACTITIONER: practitioner,

@@ -112,6 +112,17 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
     return found
 
 
+def licence(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:
+    """DLN as Identifier: a driver's licence and its last day."""
+    parts = reader.parts(text)
+    value = reader.text(parts[0])
+    if not value:
+        return None
+    found: dict[str, Json] = {"type": {"coding": [{"system": IDENTIFIER_TYPES, "code": "DL"}]}, "value": value}
+    last = reader.time(parts[2]) if len(parts) > 2 and parts[2] else None
+    return found | {"period": {"end": last}} if last else found
+
+
 def _authority(reader: Reader, text: str) -> tuple[str, str | None]:
     """HD: the name of the assigner, and the system where the authority has a universal id or a known one."""
     if not text:

@@ -19,6 +19,13 @@ def human_name(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | No
     return found or None
 
 
+def called_by(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:
+    """XPN.15, the name by which somebody is called, as a HumanName of its own."""
+    parts = reader.parts(text)
+    given = reader.text(parts[14]) if len(parts) > 14 else ""
+    return {"use": "nickname", "given": [given]} if given else None
+
+
 def _name(reader: Reader, pieces: list[str]) -> dict[str, Json]:
     """Family, given, further given, suffix, prefix, degree: in the order XPN and XCN share."""
     family, *given, suffix, prefix, degree = [reader.text(piece) for piece in pieces]

@@ -76,7 +76,7 @@ class BlockSource:
         """Whether the answer is the same for a whole run of segments."""
         leaves = list(test.leaves())
         fields = [leaf.field for leaf in leaves if leaf.field]
-        is_told = len(fields) == sum(not leaf._class for leaf in leaves)
+        is_told = len(fields) == sum(not (leaf._class or leaf.message or leaf.event) for leaf in leaves)
         return is_told and all(place(path).segment != self.segment for path in fields)
 
     def _rule(self, index: int, rule: FieldRule) -> Iterator[str]:
