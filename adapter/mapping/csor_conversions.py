@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -58,6 +58,7 @@ def conversion(rule: FieldRule, *, at: str, tables: Tables, lines: Mapping[str, 
         As.SYSTEM_INFERRED: coded.system_inferred,
         As.NUMBER_OF_TYPE: lambda values: _number_of_type(values, wanted=rule.number_type),
         As.WARD_TYPE: lambda value: _ward_type(value, at=at, wards=tables.wards),
+        As.LATEST_WARD: _latest_ward,
         As.STUDY: tables.examinations.study,
         As.MODALITY: tables.examinations.modality,
     }
@@ -89,6 +90,42 @@ def _ward_type(value: Any, *, at: str, wards: Mapping[str, str]) -> Outcome:
         unknown = problem(ProblemCode.UNKNOWN_CODE, "no ward of this code in the trust file; add it there", at=at)
         return Outcome("unknown", unknown, (Step("constant", "not in the list of wards", "unknown"),))
     return Outcome(kind, (), (Step("ward", code, kind),))
+
+
+def _latest_ward(places: Sequence[Any]) -> Outcome:
+    """The ward that the stay reached last: by the beginning of its period, else by its place in the list."""
+    found: tuple[str, int, str, str] | None = None
+    for index, place in enumerate(places):
+        period = place.get("period") if isinstance(place, dict) else None
+        start = _in_utc(period.get("start")) if isinstance(period, dict) else ""
+        leaf, word = _ward_of(place)
+        if word and (found is None or (start, index) > found[:2]):
+            found = (start, index, leaf, word)
+    if found is None:
+        return NOTHING
+    _, index, leaf, word = found
+    return Outcome(word, (), (Step("take", "", word),), index, leaf)
+
+
+def _in_utc(start: Any) -> str:
+    """Text that sorts by time; empty where there is none."""
+    try:
+        moment = datetime.fromisoformat(start)
+    except (TypeError, ValueError):
+        return ""
+    return (moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).isoformat()
+
+
+def _ward_of(place: Any) -> tuple[str, str]:
+    reference = place.get("location") if isinstance(place, dict) else None
+    if not isinstance(reference, dict):
+        return "", ""
+    identifier = reference.get("identifier")
+    code = identifier.get("value") if isinstance(identifier, dict) else None
+    if isinstance(code, str) and code.strip():
+        return "location.identifier.value", code.strip()
+    display = reference.get("display")
+    return "location.display", display.strip() if isinstance(display, str) else ""
 
 
 def _pattern(value: Any, *, at: str, pattern: str) -> Outcome:

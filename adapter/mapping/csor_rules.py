@@ -50,6 +50,7 @@ class As(StrEnum):
     SYSTEM_INFERRED = "system-inferred"
     NUMBER_OF_TYPE = "number-of-type"
     WARD_TYPE = "ward-type"
+    LATEST_WARD = "latest-ward"
     STUDY = "study"
     MODALITY = "modality"
     # of one laboratory value: decided together, because code, specimen and unit decide together
@@ -112,7 +113,7 @@ DECIDED = frozenset({*LABORATORY, *MEASUREMENT, *REPORT, As.DRUG_CLASS, As.ANSWE
 
 ALL_VALUES = frozenset(
     {As.FIRST_IN_TABLE, As.LISTED_CODE, As.CODES, As.PREFERRED_CODE, As.PREFERRED_SYSTEM, As.SYSTEM_INFERRED}
-    | {As.NUMBER_OF_TYPE, As.STUDY, As.MODALITY}
+    | {As.NUMBER_OF_TYPE, As.STUDY, As.MODALITY, As.LATEST_WARD}
 )
 """Conversions that look at every value of the path, not only at the first."""
 

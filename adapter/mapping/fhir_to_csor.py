@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 from adapter.assertion import Resource
@@ -28,7 +28,7 @@ from adapter.mapping.csor_trace import (
     trace_field,
 )
 from adapter.mapping.drugs import drugs_decider, load_drugs
-from adapter.mapping.examinations import load_examinations
+from adapter.mapping.examinations import Examinations, load_examinations
 from adapter.mapping.laboratory import Laboratory
 from adapter.mapping.measures import Measures, load_measures
 from adapter.mapping.operation_notes import load_operation_notes, notes_decider
@@ -59,6 +59,14 @@ class KindMap:
     decider: Decider | None
 
 
+class Lists(NamedTuple):
+    """What the mappings look things up in, for those who ask beside them."""
+
+    codelists: CodeLists
+    units: Units
+    measures: Measures
+
+
 class CsorMaps:
     """The mapping set from FHIR to CSOR."""
 
@@ -69,17 +77,23 @@ class CsorMaps:
         codelists: CodeLists,
         units: Units,
         measures: Measures,
-        known: Known,
+        examinations: Examinations,
         outcome_rules: OutcomeRules,
     ) -> None:
         self.kinds = kinds
         self.codelists = codelists
         self.units = units
         self.measures = measures
-        self.known = known
+        self.known = Known(examinations.knows, lambda system, code: self.is_measure(_concept(system, code)))
         """Which codes are of examinations and of measurements: for reading FHIR bodies."""
+        self.examination_codes = examinations.codes()
+        """The same codes without their systems: for HL7 v2, where OBR-4 often names none."""
         self.outcome_rules = outcome_rules
         self._projects = {kind: each.project for kind, each in kinds.items()}
+
+    def is_measure(self, concept: Resource) -> bool:
+        """Whether an Observation of this code is a measurement without a sample."""
+        return self.measures.decision({"code": concept}) is not None
 
     def kinds_of(self, resource_type: str) -> tuple[str, ...]:
         """The kinds of row that a resource of this type may give."""
@@ -170,20 +184,18 @@ def load_csor_maps(
         decider = deciders.get(csor_map.record)
         project = compile_map(csor_map, rules, decider=decider)
         kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project, decider=decider)
-    known = Known(examinations.knows, lambda system, code: measures.decision(_coded(system, code)) is not None)
-    rules_of_outcomes = load_outcome_rules(folder / "outcomes" / "rules.yaml", codelists=codelists)
     return CsorMaps(
         kinds,
         codelists=codelists,
         units=units,
         measures=measures,
-        known=known,
+        examinations=examinations,
         outcome_rules=rules_of_outcomes,
     )
 
 
-def _coded(system: str, code: str) -> Resource:
-    return {"code": {"coding": [{"system": system, "code": code}]}}
+def _concept(system: str, code: str) -> Resource:
+    return {"coding": [{"system": system, "code": code}]}
 
 
 def _ready(number: int, csor_map: CsorMap, tables: Tables) -> Ready:

@@ -117,16 +117,18 @@ class Reports:
         mentions = [mention for mention in self._reader.read(text) if mention.assertion in _COUNTS]
         if not mentions:
             return {}
-        sections = [(passage.start, passage.heading.casefold()) for passage in passages(text)]
-        starts = [start for start, _ in sections]
-
-        def is_concluding(mention: Mention) -> bool:
-            return sections[max(bisect_right(starts, mention.start) - 1, 0)][1] in self._conclusions
-
-        by_sign: dict[str, list[Mention]] = {}
+        sections = list(passages(text))
+        starts = [section.start for section in sections]
+        said: dict[str, list[Mention]] = {}
+        concluded: dict[str, list[Mention]] = {}
         for mention in sorted(mentions, key=lambda each: each.start):
-            by_sign.setdefault(mention.name, []).append(mention)
-        return {sign: _judge(said, [each for each in said if is_concluding(each)]) for sign, said in by_sign.items()}
+            section = sections[max(bisect_right(starts, mention.start) - 1, 0)]
+            # What the request asks or plans is no finding, however the radiologist repeats it.
+            if section.plain == "present":
+                said.setdefault(mention.name, []).append(mention)
+                if section.heading.casefold() in self._conclusions:
+                    concluded.setdefault(mention.name, []).append(mention)
+        return {sign: _judge(mentions, concluded.get(sign, ())) for sign, mentions in said.items()}
 
     def _coded(self, resource: Resource) -> list[str] | None:
         concepts = resource.get("conclusionCode")
