@@ -89,6 +89,10 @@ class Examinations:
         """Whether a code is of an examination."""
         return self._row(system, code) is not None
 
+    def codes(self) -> frozenset[str]:
+        """Every code of the tables: in OBR-4 of a report, such a code says that it is one of an examination."""
+        return frozenset(row.code for row in self._codes.values())
+
     def study(self, values: Sequence[Any]) -> Outcome:
         """From concepts or texts; `other`, with a problem, where nothing tells."""
         found = self._found(values)

@@ -65,6 +65,7 @@ class Lists(NamedTuple):
     codelists: CodeLists
     units: Units
     measures: Measures
+    examinations: Examinations
 
 
 class CsorMaps:
@@ -74,16 +75,11 @@ class CsorMaps:
         self,
         kinds: Mapping[str, KindMap],
         *,
-        codelists: CodeLists,
-        units: Units,
-        measures: Measures,
-        examinations: Examinations,
+        lists: Lists,
         outcome_rules: OutcomeRules,
     ) -> None:
         self.kinds = kinds
-        self.codelists = codelists
-        self.units = units
-        self.measures = measures
+        self.codelists, self.units, self.measures, examinations = lists
         self.known = Known(examinations.knows, lambda system, code: self.is_measure(_concept(system, code)))
         """Which codes are of examinations and of measurements: for reading FHIR bodies."""
         self.examination_codes = examinations.codes()
@@ -186,11 +182,8 @@ def load_csor_maps(
         kinds[csor_map.record] = KindMap(source=csor_map, rules=rules, project=project, decider=decider)
     return CsorMaps(
         kinds,
-        codelists=codelists,
-        units=units,
-        measures=measures,
-        examinations=examinations,
-        outcome_rules=rules_of_outcomes,
+        lists=Lists(codelists, units, measures, examinations),
+        outcome_rules=load_outcome_rules(folder / "outcomes" / "rules.yaml", codelists=codelists),
     )
 
 
