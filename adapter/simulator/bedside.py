@@ -85,8 +85,8 @@ class Bedside:
 
     def die(self, at: datetime) -> None:
         """The stay ends with it."""
-        self.person = replace(self.person, died_at=at)
         self._close(at, method="4", destination="79")
+        self.person = replace(self.person, died_at=self._visits[-1].discharged_at)
 
     def _close(self, at: datetime, *, method: str, destination: str) -> None:
         coded_at = self.clinic.between(at, 4, 21)
@@ -95,7 +95,7 @@ class Bedside:
         )
         self._visits.append(closed)
         self._stay = None
-        self._nothing_after(at)
+        self._nothing_after(closed.discharged_at)
 
     def _nothing_after(self, end: datetime) -> None:
         """What was planned beyond the end of the stay is not done."""

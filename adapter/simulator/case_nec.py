@@ -40,13 +40,13 @@ def nec(clinic: Clinic, *, number: int, start: datetime) -> Course:
         _before(bedside, at, onset)
     falls_ill(bedside, onset, is_seen_from=at)
     operated_at = clinic.hours_after(max(onset, at), 7, 30)
-    if number % 5 == 2:
+    if number % 5 == 3:
         bedside.operate(operated_at, DRAIN, hours=0.5, index_for=("nec",), in_theatre=False)
         operated_at = clinic.hours_after(operated_at, 30, 60)
     else:
         bedside.operate(operated_at, *_resection(number), hours=1.8, index_for=("nec",))
     _record(bedside, operated_at, number=number)
-    if number % 4 == 2:
+    if number % 4 == 2 and number % 5 != 3:
         _dies(bedside, at, operated_at)
     else:
         _recovers(bedside, at, operated_at, number=number)
@@ -137,7 +137,7 @@ def _film_before(bedside: Bedside, operated_at: datetime) -> None:
 def _record(bedside: Bedside, operated_at: datetime, *, number: int) -> None:
     clinic = bedside.clinic
     has_stoma = number % len(OPERATIONS) != 4
-    is_drained = number % 5 == 2
+    is_drained = number % 5 == 3
     if not is_drained:
         _film_before(bedside, operated_at)
     bedside.image(
@@ -179,7 +179,7 @@ def _dies(bedside: Bedside, at: datetime, operated_at: datetime) -> None:
 
 def _recovers(bedside: Bedside, at: datetime, operated_at: datetime, *, number: int) -> None:
     clinic = bedside.clinic
-    if number % 5 == 2:
+    if number % 5 == 3:
         # The drain was a bridge: the abdomen is opened when the child can bear it.
         bedside.operate(operated_at, *_resection(0), hours=1.7)
     fed_at = clinic.between(operated_at, 22, 34)

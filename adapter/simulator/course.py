@@ -184,7 +184,7 @@ class Course:
     looks_like: str = ""
     """For a look-alike: what could be mistaken, and why it must not be."""
     expected: tuple[tuple[str, str], ...] = ()
-    """Condition and state for everything that is not confirmed but leaves a trace: suspected, probable, refuted."""
+    """Condition and state for all that leaves a trace and must not leave; `confirmed` is then held for a person."""
     channel: Channel = "v2"
     site: Site = RXX01
     """Where the patient is; it decides wards, dialect and laboratory."""

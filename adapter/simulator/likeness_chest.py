@@ -84,7 +84,7 @@ def girl_with_valves(clinic: Clinic, start: datetime) -> Course:
     bedside, at = on_the_unit(clinic, start, sex="F")
     bedside.diagnose(VALVES, clinic.between(at, 1, 2))
     why = "female with urethral valves: an error of the data, held (R6)"
-    return ends(bedside, at, days=(5, 8), why=why, expected=(("puv", "probable"),))
+    return ends(bedside, at, days=(5, 8), why=why, expected=(("puv", "confirmed"),))
 
 
 def valves_of_unknown_sex(clinic: Clinic, start: datetime) -> Course:
@@ -93,7 +93,7 @@ def valves_of_unknown_sex(clinic: Clinic, start: datetime) -> Course:
     bedside.diagnose(VALVES, clinic.between(at, 1, 2))
     with_operation(bedside, clinic.between(at, 5, 6), ABLATION, hours=0.8)
     why = "urethral valves, sex unknown: held (R6)"
-    return ends(bedside, at, days=(8, 11), why=why, expected=(("puv", "probable"),))
+    return ends(bedside, at, days=(8, 11), why=why, expected=(("puv", "confirmed"),))
 
 
 def hydronephrosis(clinic: Clinic, start: datetime) -> Course:

@@ -43,12 +43,18 @@ def examined(clinic: Clinic, request: Request) -> Examination:
         study_uid=clinic.book.study_uid(),
         code=IMAGING[clinic.site.dialect][request.study],
         indication=request.indication,
-        requested_at=after(request.performed_at - waits),
+        requested_at=_before(request.performed_at, waits),
         performed_at=request.performed_at,
         readings=tuple(_readings(clinic, request)),
         n_series=rng.choice((1, 1, 2, 3)),
         n_instances=rng.randint(1, 24),
     )
+
+
+def _before(moment: datetime, waits: timedelta) -> datetime:
+    """In the night that has an hour twice, a time moved out of it could come after what it goes before."""
+    before = after(moment - waits)
+    return before if before < moment else after(moment - waits - timedelta(hours=3))
 
 
 def _readings(clinic: Clinic, request: Request) -> list[Reading]:
@@ -61,7 +67,7 @@ def _readings(clinic: Clinic, request: Request) -> list[Reading]:
         uncertain=tuple(sorted(request.uncertain)),
     )
     readings = [final]
-    if request.is_read_early:
+    if request.is_read_early and final.at - request.performed_at > timedelta(hours=4):
         early = Reading(
             at=clinic.hours_after(request.performed_at, 0.3, 1.2),
             status="preliminary",

@@ -1,11 +1,13 @@
 """One stay in hospital, written down as it goes and closed when it is over."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from adapter.simulator.course import Diagnosis, Operation, Stay, Visit
 from adapter.simulator.moments import after
 from adapter.simulator.wards import Ward
+
+_OVERTAKEN = timedelta(hours=3)
 
 
 @dataclass(kw_only=True)
@@ -29,10 +31,15 @@ class StayBook:
 
     def move(self, ward: Ward, at: datetime) -> None:
         """To another ward; a move to the same ward is none."""
-        if at <= self.stays[-1].since:
-            raise ValueError("a course is written in the order of time")
         if ward is not self.ward:
-            self.stays.append(Stay(ward=ward, since=at))
+            self.stays.append(Stay(ward=ward, since=self._following(at)))
+
+    def _following(self, at: datetime) -> datetime:
+        """After the last move; in the night that has an hour twice, moments moved out of it may overtake others."""
+        last = self.stays[-1].since
+        if last - at > _OVERTAKEN:
+            raise ValueError("a course is written in the order of time")
+        return max(at, after(last, minutes=5))
 
     def closed(
         self, at: datetime, *, coded_at: datetime, is_late: bool, discharge_method: str = "1", destination: str = "19"
@@ -46,7 +53,7 @@ class StayBook:
         return Visit(
             number=self.number,
             stays=tuple(self.stays),
-            discharged_at=at,
+            discharged_at=self._following(at),
             diagnoses=tuple(replace(each, coded_at=self._after_opening(each.coded_at)) for each in diagnoses),
             operations=tuple(operations),
             is_registered_first=self.is_registered_first,
