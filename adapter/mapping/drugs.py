@@ -124,7 +124,8 @@ def drugs_decider(drugs: Drugs) -> Decider:
 
 def _named(row: DrugRow) -> _Named:
     flags = re.IGNORECASE if row.match == "any-case" else re.NOFLAG
-    word = re.compile(r"(?<!\w)" + r"[\s-]+".join(map(re.escape, row.name.split())) + r"(?!\w)", flags)
+    words_of_name = [re.escape(each).replace(r"\-", r"[\s-]?") for each in row.name.split()]
+    word = re.compile(r"(?<!\w)" + r"[\s-]+".join(words_of_name) + r"(?!\w)", flags)
     words = [re.escape(each.strip()) for each in row.unless.split("|") if each.strip()]
     unless = re.compile(r"(?<!\w)(?:" + "|".join(words) + ")", re.IGNORECASE) if words else None
     return _Named(word, unless, row)
