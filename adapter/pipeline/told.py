@@ -96,7 +96,8 @@ class Teller:
         encounter = _encounter(statement)
         return TriageFacts(
             at=datetime.fromtimestamp(statement.clock_us / 1_000_000, UTC),
-            readable=facts is not None,
+            # A FHIR reference is whole as it is: who it names is told elsewhere, and what was put aside is found then.
+            readable=facts is not None or bool(statement.patient_key),
             event=statement.event,
             birth=facts.birth if facts else None,
             sex=facts.sex if facts else None,

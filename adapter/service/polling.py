@@ -6,7 +6,7 @@ a second and then left, since it can be killed anywhere.
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,10 +17,11 @@ from adapter.envelope import utc_us
 from adapter.errors import Halted, NotNow, SetupError, SourceFault
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import open_ring, open_store, utc_now
+from adapter.service.polling_history import Histories
 from adapter.service.polling_memory import StoredMemory
 from adapter.service.polling_status import fhir_sources, searches_of
 from adapter.sources.fhir_http import FhirServer, Limits
-from adapter.sources.fhir_search import FhirSearches, Rules
+from adapter.sources.fhir_search import FhirSearches, Memory, Rules, Search
 from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import NoCredentials, StaticToken
 from adapter.store import polls
@@ -107,20 +108,27 @@ class Poller:
         return wait_s
 
     def _read(self, stopping: threading.Event) -> list[SourceFault]:
+        """What has changed; then the history of those who are held since."""
         source = self._source
         rules = config.rules_of(source, self._settings.fhir_search)
+        searches = searches_of(rules)
         first = datetime.combine(source.first, datetime.min.time(), self._settings.site.timezone)
-        memory = StoredMemory(self._database, self._ring, source=source.name, first=first, overlap=rules.overlap)
+        changes = StoredMemory(self._database, self._ring, source=source.name, first=first, overlap=rules.overlap)
+        histories = Histories(self._database, self._ring, source=source.name, searches=searches)
         server = self._server()
-        try:
+
+        def read(searches: Sequence[Search], memory: Memory) -> list[SourceFault]:
             return FhirSearches(
                 source.name,
-                searches_of(rules),
+                searches,
                 server=server,
                 keep=Reception(self._inbox, self._ring).append,
                 memory=memory,
                 rules=Rules(overlap=rules.overlap, count=rules.count, now=utc_now),
             ).turn(stopping)
+
+        try:
+            return read(searches, changes) + histories.read(read, stopping)
         finally:
             server.close()
 

@@ -61,9 +61,9 @@ class StoredMemory:
             )
         return position
 
-    def known(self, search: Search, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these resources are in already."""
-        digest_of = {self._blind(search, digest): digest for digest in digests}
+    def known(self, search: Search, entries: Sequence[Entry]) -> set[bytes]:
+        """Digests of those that are in already."""
+        digest_of = {self._blind(search, entry.digest): entry.digest for entry in entries}
         with self._database.read() as conn:
             found = polls.known(conn, self._rows[search.name].id, list(digest_of))
         return {digest_of[blind] for blind in found}

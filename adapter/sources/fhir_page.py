@@ -28,6 +28,8 @@ class Entry(NamedTuple):
     """`Specimen/123`, as references in other resources end."""
     is_include: bool = False
     """It is there because a match refers to it (behaviour 28)."""
+    version: str = ""
+    """Name, version and time of change, as `version_of` writes them; empty where it has not all of them."""
 
 
 class Issue(NamedTuple):
@@ -71,6 +73,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Meta(msgspec.Struct):
+    versionId: str | None = None
     lastUpdated: str | None = None
 
 
@@ -155,7 +158,15 @@ def _sort_in(raw: bytes, entries: list[Entry], issues: list[Issue]) -> None:
         return
     updated = _instant(head.meta.lastUpdated) if head.meta and head.meta.lastUpdated else None
     name = f"{head.resourceType}/{head.id}" if head.id else ""
-    entries.append(Entry(raw, sha256(resource).digest(), updated, name, mode == "include"))
+    version = version_of(name, head.meta.versionId, head.meta.lastUpdated) if name and head.meta else ""
+    entries.append(Entry(raw, sha256(resource).digest(), updated, name, mode == "include", version))
+
+
+def version_of(name: str, version_id: object, last_updated: object) -> str:
+    """What is equal only for one version of one resource of a server; empty where that cannot be said."""
+    if not (isinstance(version_id, str) and version_id and isinstance(last_updated, str) and last_updated):
+        return ""
+    return f"{name}|{version_id}|{last_updated}"
 
 
 def issues_of(body: bytes) -> list[Issue]:

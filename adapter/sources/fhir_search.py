@@ -35,21 +35,26 @@ class Search(NamedTuple):
 
     resource_type: str
     parameters: tuple[tuple[str, str], ...] = ()
+    patient_id: str = ""
+    """All of one patient's, whenever it was changed."""
 
     @property
     def name(self) -> str:
-        """`Observation?category=laboratory`: how it is remembered."""
+        """`Observation?category=laboratory`: how it is remembered. Never a patient's."""
         return self.resource_type + ("?" + urlencode(self.parameters, safe=":,|") if self.parameters else "")
 
     def url(self, base_url: str, *, since: datetime, count: int) -> str:
-        """Its first page. Seconds suffice: `ge` takes the whole second (FHIR R4, search, date)."""
-        asked = [
-            *self.parameters,
-            ("_lastUpdated", f"ge{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"),
-            ("_sort", "_lastUpdated"),
-            ("_count", str(count)),
-        ]
-        return f"{base_url}/{self.resource_type}?{urlencode(asked)}"
+        """Its first page."""
+        return f"{base_url}/{self.resource_type}?{urlencode(self._asked(since, count))}"
+
+    def _asked(self, since: datetime, count: int) -> list[tuple[str, str]]:
+        if not self.patient_id:
+            # Seconds suffice: `ge` takes the whole second (FHIR R4, search, date).
+            changed = ("_lastUpdated", f"ge{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+            return [*self.parameters, changed, ("_sort", "_lastUpdated"), ("_count", str(count))]
+        if self.resource_type == "Patient":
+            return [("_id", self.patient_id)]  # behaviour 14: some servers take no other parameter beside it
+        return [*self.parameters, ("patient", self.patient_id), ("_count", str(count))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +108,8 @@ class Memory(Protocol):
     def position(self, search: Search) -> Position:
         """Where it stands."""
 
-    def known(self, search: Search, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these resources are in already."""
+    def known(self, search: Search, entries: Sequence[Entry]) -> set[bytes]:
+        """Digests of those that are in already."""
 
     def page_in(self, search: Search, position: Position, entries: Sequence[Entry], counts: Mapping[str, int]) -> None:
         """In one transaction: where it stands now, what is in now, what is to be counted."""
@@ -222,7 +227,7 @@ class FhirSearches:
 
     def _take(self, search: Search, position: Position, page: Page) -> Position:
         """Keep what is new on a page, then note that it is in."""
-        known = self._memory.known(search, [entry.digest for entry in page.entries])
+        known = self._memory.known(search, page.entries)
         fresh = to_keep(page.entries, known)
         now = self._rules.now()
         if fresh:

@@ -256,6 +256,14 @@ POLLED_RESOURCE = Table(
     sqlite_with_rowid=False,
 )
 
+POLLED_PATIENT = Table(
+    "polled_patient",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("identifier_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 AUDIT = Table(
     "audit",
     METADATA,

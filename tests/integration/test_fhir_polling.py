@@ -13,6 +13,7 @@ from adapter.service.polling import Poller
 from adapter.simulator import fhir_faults as faults
 from adapter.simulator.fhir_faults import Fault
 from adapter.simulator.fhir_server import FhirServer, running
+from adapter.simulator.fhir_versions import Change
 from adapter.store import polls
 from tests.acceptance.hospital import comparable
 from tests.fakes.polled_hospital import TOKEN, TYPES, changes, polled, polling_trust
@@ -157,6 +158,7 @@ def test_idle_turns_store_nothing(poll: Poll) -> None:
     with polled(CHILDREN) as server:
         here = poll(server, overlap="P60D", count="5")
         here.turn()
+        here.turn()  # the histories of those who are held since
         before, rows = here.stored, here.rows
         for _ in range(3):
             here.turn()
@@ -173,11 +175,14 @@ def test_reading_everything_again_changes_no_row(poll: Poll) -> None:
     with polled(CHILDREN) as server:
         here = poll(server, **{"from": "2026-01-01"})
         here.turn()
-        rows, versions, pages = here.rows, here.trust.versions(), len(server.seen)
+        here.turn()
+        rows, versions = here.rows, here.trust.versions()
+        server.seen.clear()
         here.rewrite("from: 2026-01-01", "from: 2019-01-01")
         here.turn()
 
-    assert len(server.seen) == 2 * pages
+    assert len(server.seen) == len(TYPES)
+    assert all("_lastUpdated=ge2019-01-01" in one.query for one in server.seen)
     assert here.rows == rows
     assert here.trust.versions() == versions
 
@@ -302,6 +307,76 @@ def test_a_setting_that_cannot_be_used_is_told_and_tried_again(poll: Poll) -> No
     assert before == "setup"
     assert here.status["trouble"] == ""
     assert len(here.trust.rows("infant")) == CHILDREN
+
+
+def test_of_a_child_first_seen_by_a_late_code_the_whole_history_is_read(poll: Poll) -> None:
+    with polled(CHILDREN) as server:
+        whole = poll(server)
+        whole.turn()
+        whole.turn()
+        late = poll(server, **{"from": str(day(45).date())})
+        late.turn()
+        before = len(late.rows)
+        late.turn()
+        asked = [one.query for one in server.seen if "patient=" in one.query or "_id=" in one.query]
+        stored, requests = late.stored, len(server.seen)
+        late.turn()
+
+    assert before < len(whole.rows) / 2
+    assert late.rows == whole.rows
+    assert late.stored == stored
+    assert len(server.seen) == requests + len(TYPES)  # each history is read once
+    assert len(asked) == 2 * CHILDREN * len(TYPES)
+
+
+def test_a_history_of_which_all_is_known_stores_nothing(poll: Poll) -> None:
+    with polled(CHILDREN) as server:
+        here = poll(server)
+        here.turn()
+        before, rows = here.stored, here.rows
+        here.turn()
+
+    # The mother, and the report of a laboratory with its request, are not kept as resources: of them it cannot be told.
+    assert here.stored["assertion"] <= before["assertion"] + 2 * CHILDREN
+    assert here.rows == rows
+    counted = here.status["counted"]
+    assert isinstance(counted, dict)
+    assert counted["history.unchanged"] > 50
+
+
+def test_a_history_that_cannot_be_read_now_is_read_later(poll: Poll) -> None:
+    with polled(CHILDREN) as server:
+        here = poll(server, **{"from": str(day(45).date())})
+        here.turn()
+        server.faults.add(Fault(effect=faults.status(503), resource_type="Procedure", skip=1, times=3))
+        here.turn()
+        here.restart()
+        first = here.status["trouble"]
+        here.turn()
+
+    assert first == "busy"
+    assert len(here.trust.rows("infant")) == CHILDREN
+    assert here.count("polled_patient") >= CHILDREN
+
+
+def test_who_is_known_by_reference_only_and_has_no_sign_of_being_ours_is_not_held(poll: Poll) -> None:
+    adult = {"resourceType": "Patient", "id": "grown", "birthDate": "1970-01-01", "gender": "female"}
+    coding = {"system": "http://loinc.org", "code": "1988-5"}
+    values = [
+        {
+            "resourceType": "Observation", "id": f"grown-{number}", "status": "final", "code": {"coding": [coding]},
+            "subject": {"reference": "Patient/grown"}, "valueQuantity": {"value": 4, "unit": "mg/L"},
+        }
+        for number in range(3)
+    ]  # fmt: skip
+    with polled(1) as server:
+        server.add([Change(visible_at=day(number), resource=each) for number, each in enumerate([adult, *values])])
+        here = poll(server)
+        here.turn()
+
+    assert [person.state for person in here.trust.persons()] == ["confirmed"] * len(here.trust.persons())
+    assert here.trust.counts()["not-ours.other-ward"] >= 1
+    assert len(here.trust.rows("infant")) == 1
 
 
 def test_status_tells_how_old_the_reading_is(poll: Poll) -> None:

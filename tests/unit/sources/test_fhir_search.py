@@ -68,8 +68,8 @@ class Disk:
     def position(self, search: Search) -> Position:
         return self.positions.setdefault(search.name, Position(first=at(-60)))
 
-    def known(self, search: Search, digests: Sequence[bytes]) -> set[bytes]:
-        return {digest for digest in digests if (search.name, digest) in self.digests}
+    def known(self, search: Search, entries: Sequence[Entry]) -> set[bytes]:
+        return {entry.digest for entry in entries if (search.name, entry.digest) in self.digests}
 
     def page_in(self, search: Search, position: Position, entries: Sequence[Entry], counts: Mapping[str, int]) -> None:
         self._write()
@@ -410,6 +410,19 @@ def test_a_stop_ends_the_turn_and_is_no_trouble(place: Place) -> None:
     stop.set()
     assert place.turn(stop=stop) == []
     assert place.disk.troubles == {}
+
+
+def test_all_of_one_patient_is_asked_for_whenever_it_was_changed(place: Place) -> None:
+    place.hospital.add([Change(visible_at=at(3), resource={"resourceType": "Patient", "id": "p1"})])
+    place.hospital.add([a_value(77, subject={"reference": "Patient/p2"})])
+    place.hospital.advance(at(80))
+
+    place.turn(*(search._replace(patient_id="p1") for search in (PATIENTS, VALUES)))
+
+    assert place.disk.versions == ["p1/1", *EVERY]
+    queries = [one.query for one in place.hospital.seen if one.interaction == "search"]
+    assert queries == ["_id=p1", "category=laboratory&patient=p1&_count=5"]
+    assert "p1" not in "".join(place.disk.positions)
 
 
 def test_a_position_never_asks_before_the_first_day() -> None:
