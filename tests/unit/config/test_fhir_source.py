@@ -113,3 +113,14 @@ def test_a_vendor_without_types_leaves_them_to_the_source(tmp_path: Path) -> Non
     )
     with pytest.raises(SetupError, match="source epr-fhir: `types` are named neither here nor in the vendor file"):
         config.load_trust(a_trust(tmp_path, text=TRUST.replace("uk-generic", "ours") + SOURCE))
+
+
+def test_the_example_of_the_documentation_can_be_loaded(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "fhir-source.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0].replace("sources:\n", SOURCE.partition("  - name")[0])
+
+    source, rules = loaded(tmp_path, source=example)
+
+    assert (source.order_numbers, source.requests_per_day, rules.count) == ("epr", 20_000, 100)
+    assert rules.types is not None
+    assert list(rules.types) == ["Patient", "Observation"]
