@@ -4,7 +4,7 @@ Which patient a resource belongs to is read from its reference only; who that pa
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from adapter.assertion import Form, Item, ItemKind, Resource
@@ -44,7 +44,8 @@ class _Body(NamedTuple):
 def statements(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> tuple[list[Statement], list[Problem]]:
     """What a body says, one statement per patient in order of first mention, and what of it could not be used.
 
-    `base` is the address of the server it came from: absolute references below it are the same as relative ones.
+    `base` is the address of the server it came from, else what its full URLs tell: absolute references below it are
+    the same as relative ones.
     `known` tells examinations and measurements by their codes where no category does. Raises Unparsable where the body
     is no JSON. Resource types that no row needs are passed over.
     """
@@ -55,6 +56,7 @@ def statements(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> 
 def read(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> Reading:
     """As `statements`, and how the body is kept where it is not all one patient's."""
     found = cut(body)
+    base = base or _base_of(found.parts)
     used = [part for part in found.parts if part.resource["resourceType"] in _USED]
     unused = [part for part in found.parts if part.resource["resourceType"] not in _USED]
     mapped = [part for part in used if _is_sound(part, found.problems)]
@@ -70,6 +72,16 @@ def read(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> Readin
         everything = Index([*mapped, *unused], base=base)
         bodies = separate(gathering.owned, gathering.shared, rejected, index=everything)
     return Reading(gathering.finished(), found.problems, bodies, gathering.left_out)
+
+
+def _base_of(parts: Sequence[Part]) -> str:
+    """Below which all of them stand, where each says so of itself (R4 §3.1.0.5: service root, type, id)."""
+    roots = set()
+    for part in parts:
+        own = f"/{part.resource['resourceType']}/{part.resource.get('id')}"
+        if part.full_url.startswith(("https://", "http://")) and part.full_url.endswith(own):
+            roots.add(part.full_url.removesuffix(own))
+    return roots.pop() if len(roots) == 1 else ""
 
 
 class _Gathering:

@@ -50,6 +50,23 @@ def test_an_absolute_reference_stays_absolute_unless_it_is_our_server() -> None:
     assert only(body, base="https://epr.example/r4").patient_key == "Patient/9"
 
 
+@pytest.mark.behaviour(31)
+def test_full_urls_tell_which_absolute_references_are_to_their_own_server() -> None:
+    def at(root: str, reference: str) -> str:
+        entry = {"fullUrl": f"{root}/Observation/o1", "resource": an_observation(reference)}
+        return only(a_bundle(entry)).patient_key
+
+    ours, another = "https://fhir.example/r4", "https://another.example/r4"
+    assert at(ours, f"{ours}/Patient/1") == at(ours, "Patient/1") == "Patient/1"
+    assert at(another, f"{ours}/Patient/1") == f"{ours}/Patient/1"
+    assert at("urn:uuid:7", f"{ours}/Patient/1") == f"{ours}/Patient/1"
+    mixed = [
+        {"fullUrl": f"{root}/Observation/o{number}", "resource": an_observation(f"{ours}/Patient/1", id=f"o{number}")}
+        for number, root in enumerate((ours, another))
+    ]
+    assert only(a_bundle(*mixed)).patient_key == f"{ours}/Patient/1"
+
+
 def test_resources_of_two_patients_make_two_statements() -> None:
     body = a_bundle(an_observation("Patient/1"), an_observation("Patient/2"))
     found, _ = fhir.statements(body)
