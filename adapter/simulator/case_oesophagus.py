@@ -10,9 +10,11 @@ from adapter.simulator.cradle import LOW_WEIGHT, PRETERM, a_birth, a_newborn, ar
 from adapter.simulator.moments import after
 
 WITH_FISTULA = ("Q39.1", "Atresia of oesophagus with tracheo-oesophageal fistula")
+FISTULA_ALONE = ("Q39.2", "Congenital tracheo-oesophageal fistula without atresia")
 WITHOUT_FISTULA = ("Q39.0", "Atresia of oesophagus without fistula")
 CONCEPTS = {"Q39.1": "204659003", "Q39.0": "26179002"}
 REPAIR = ("G07.3", "Correction of congenital atresia of oesophagus")
+FISTULA_CLOSURE = ("G07.1", "Closure of tracheo-oesophageal fistula")
 GASTROSTOMY = ("G34.1", "Creation of temporary gastrostomy")
 DILATATION = ("G15.2", "Fibreoptic endoscopic balloon dilation of oesophagus")
 STRICTURE = ("K22.2", "Oesophageal obstruction")
@@ -21,7 +23,9 @@ VACTERL = ("Q87.2", "Congenital malformation syndromes predominantly involving l
 
 
 def oesophageal_atresia(clinic: Clinic, *, number: int, start: datetime) -> Course:
-    """A long gap in every fifth; a Fallot's tetralogy beside it in every seventh; a stricture in every other."""
+    """A fistula alone in every sixth, a long gap in every fifth, Fallot's tetralogy beside it in every seventh."""
+    if number % 6 == 5:
+        return _fistula_alone(clinic, start=start)
     birth = a_birth(clinic, weeks=(34, 39), lightness=0.93)
     bedside = a_newborn(clinic, birth, start=start)
     bedside.is_coded_late = number % 5 == 3
@@ -120,3 +124,26 @@ def _dilated(bedside: Bedside, admitted: datetime, *, times: int) -> None:
         bedside.operate(at, DILATATION, hours=0.6)
         bedside.discharge(clinic.hours_after(at, 4, 20))
         admitted = clinic.between(at, 14, 18)
+
+
+def _fistula_alone(clinic: Clinic, *, start: datetime) -> Course:
+    """An H-shaped fistula: it chokes on every feed until somebody fills the oesophagus with contrast."""
+    birth = a_birth(clinic, weeks=(38, 40), apgar=(8, 9))
+    bedside = a_newborn(clinic, birth, start=start)
+    admitted = clinic.between(bedside.person.born, 9, 18)
+    bedside.admit(admitted, clinic.site.surgical, method="21", source="19")
+    bedside.image("chest_xray", clinic.hours_after(admitted, 1, 3), "Choking and cyanosis with feeds")
+    found_at = clinic.between(admitted, 1, 2)
+    bedside.image("upper_gi_contrast", found_at, "Recurrent choking. Tube oesophagogram", absent=("stricture", "leak"))
+    bedside.diagnose(FISTULA_ALONE, found_at)
+    at = clinic.between(found_at, 1, 2)
+    bedside.operate(at, FISTULA_CLOSURE, hours=1.8, index_for=("oesophageal_atresia",))
+    bedside.record(
+        "oesophageal_atresia",
+        at,
+        {"technique": "fistula_ligation", "approach": "open", "urgency": "expedited", "oa_type": "E"},
+    )
+    home = clinic.between(at, 5, 8)
+    bedside.bloods(admitted, home, every_days=2)
+    bedside.discharge(home)
+    return bedside.course("oesophageal_atresia")

@@ -125,23 +125,25 @@ def _case(clinic: Clinic, *, number: int, start: datetime) -> Course:
 
 
 def _lookalikes(clinic: Clinic, *, count: int, start: datetime) -> Iterator[Course]:
-    places = cycle((_PLACES[0], _PLACES[2], _PLACES[1]))
-    for write, (site, channel) in zip(islice(cycle(_LOOKALIKES), count), places, strict=False):
-        there = replace(clinic, site=site, channel=channel)
-        if write in _ONLY_FHIR:
-            there = replace(clinic, site=RXX01, channel="fhir")
-        yield write(there, start)
+    for number, write in enumerate(islice(cycle(_LOOKALIKES), count)):
+        told_by_fhir = replace(clinic, site=RXX01, channel="fhir")
+        yield write(told_by_fhir if write in _ONLY_FHIR else _somewhere(clinic, number), start)
+
+
+def _somewhere(clinic: Clinic, number: int) -> Clinic:
+    """At either site by v2, or by FHIR."""
+    site, channel = (_PLACES[0], _PLACES[2], _PLACES[1])[number % 3]
+    return replace(clinic, site=site, channel=channel)
 
 
 def _others(clinic: Clinic, cases: list[Course], *, infants: int, start: datetime) -> Iterator[Course]:
     """Well babies, mothers, adults, and twins: one who is well, and one who has NEC as well."""
-    for course in [course for course in cases if course.channel == "v2"][::3]:
-        yield likeness_grown.mother(replace(clinic, site=course.site), course)
+    for course in [course for course in cases if course.channel != "both"][::3]:
+        yield likeness_grown.mother(replace(clinic, site=course.site, channel=course.channel), course)
     for number in range(1 + infants // 10):
-        yield likeness_grown.well_baby(replace(clinic, site=SITES[number % 2]), start)
+        yield likeness_grown.well_baby(_somewhere(clinic, number), start)
     for number in range(3 + infants // 6):
-        there = replace(clinic, site=SITES[number % 2])
-        yield likeness_grown.an_unrelated_adult(there, start, number=number)
+        yield likeness_grown.an_unrelated_adult(_somewhere(clinic, number), start, number=number)
     for course in cases:
         if course.person.birth_order == 1:
             yield _second_twin(clinic, course, start=start)
