@@ -75,6 +75,7 @@ class ProblemCode(StrEnum):
     AMBIGUOUS_VALUE = "P120"
     SYSTEM_INFERRED = "P121"
     UNDECODABLE_TEXT = "P122"
+    SOURCES_DISAGREE = "P123"
     # identity
     TWO_NHS_NUMBERS = "P201"
     MOTHERS_NUMBER = "P202"
@@ -94,6 +95,18 @@ class ProblemCode(StrEnum):
     EVIDENCE_CONTRADICTS = "P304"
     AGE_UNKNOWN = "P305"
     SEX_UNKNOWN = "P306"
+
+
+HOLDING = frozenset(
+    {
+        ProblemCode.UNKNOWN_CODE,
+        ProblemCode.UNKNOWN_UNIT,
+        ProblemCode.UNKNOWN_SPECIMEN,
+        ProblemCode.WRONG_SPECIMEN,
+        ProblemCode.AMBIGUOUS_VALUE,
+    }
+)
+"""A person must map or decide before a row with one of these may leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

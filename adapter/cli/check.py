@@ -10,6 +10,8 @@ import typer
 
 from adapter import cohort, config, mapping
 from adapter.errors import SetupError
+from adapter.mapping.own_tables import NO_OWN_TABLES
+from adapter.service.assembly import own_tables
 
 T = TypeVar("T")
 
@@ -58,8 +60,9 @@ def _mappings(folder: Path, settings: config.TrustSettings | None, errors: list[
     for vendor in (None, *vendors):
         _tried(partial(mapping.load_v2_maps, folder, vendor=vendor), errors)
     yield f"v2-to-fhir ({len(vendors)} vendors)"
-    tables = settings.laboratory_tables if settings else ()
-    _tried(lambda: mapping.load_csor_maps(folder, own_concepts=tables), errors)
+    concepts = settings.laboratory_tables if settings else ()
+    own = own_tables(settings) if settings else NO_OWN_TABLES
+    _tried(lambda: mapping.load_csor_maps(folder, own_concepts=concepts, own=own), errors)
     yield "fhir-to-csor"
     closure = settings.snomed_closure if settings else None
     lists = _tried(lambda: mapping.load_codelists(folder / "codelists", closure=closure), errors)

@@ -5,6 +5,7 @@ Each patient of a file is taken for a confirmed child. Ids are made with a publi
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -15,8 +16,9 @@ from adapter.chart import live
 from adapter.errors import Problem
 from adapter.hl7v2 import Message
 from adapter.identity.patients import birth_of
-from adapter.settle.projection import Draft, History, RowState, Source, history, scoped_key, spells_and_lists
-from adapter.settle.settler import case_fields
+from adapter.settle.drafting import Drafting
+from adapter.settle.judging import judged
+from adapter.settle.projection import Draft, RowState, Source, history, scoped_key
 from adapter.statement import Statement
 
 CONVERT_KEY = b"csor-adapter convert: this key is published, its ids protect nobody"
@@ -24,7 +26,7 @@ CONVERT_KEY = b"csor-adapter convert: this key is published, its ids protect nob
 _FEED = "file"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Rows:
     """All that turns statements into rows."""
 
@@ -40,6 +42,10 @@ class Rows:
         rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
         return cls(maps=maps, csor=mapping.load_csor_maps(folder, timezone=timezone), rules=rules, timezone=timezone)
 
+    @cached_property
+    def _drafting(self) -> Drafting:
+        return Drafting(self.csor, record_id=_record_id)
+
     def of_messages(self, messages: Iterable[Message]) -> Resource:
         """Rows by kind from v2 messages, all of one patient's messages together."""
         stated = [mapping.state(message, self.maps, timezone=self.timezone) for message in messages]
@@ -47,7 +53,7 @@ class Rows:
 
     def of_fhir(self, body: bytes) -> Resource:
         """Rows by kind from a resource, a Bundle or an NDJSON body."""
-        stated, problems = fhir.statements(body)
+        stated, problems = fhir.statements(body, known=self.csor.known)
         return self._rows(stated, problems)
 
     def _rows(self, stated: Iterable[Statement], problems: Iterable[Problem]) -> Resource:
@@ -69,29 +75,16 @@ class Rows:
             for number, statement in enumerate(statements, start=1)
         ]
         past = history(sources)
-        drafts = spells_and_lists(past, project=self._project, record_id=_record_id)
-        patient = self._patient(statements)
-        everything = tuple(sources)
-        infant = self._project("infant", patient, {}) if patient else None
-        if infant:
-            rid = _record_id("infant", key)
-            drafts.append(Draft(rid, "infant", infant.fields, infant.problems, everything, RowState.LIVE))
-        drafts += self._results(sources)
-        for case in self._cases(past, patient or {}):
-            if case.state is not cohort.State.NONE:
-                rid = _record_id("condition_case", f"{key}|{case.condition}")
-                fields = case_fields(case)
-                drafts.append(Draft(rid, "condition_case", fields, case.problems, everything, RowState.LIVE))
-        return drafts
-
-    def _project(self, kind: str, resource: Resource, context: Any) -> Any:
-        return self.csor.project(kind, resource, context=context)
+        patient = self._patient(statements) or {}
+        cases = judged(past, patient, self._drafting.notes(past), rules=self.rules)
+        drafts = self._drafting.all_of(past, patient, cases, sources=tuple(sources), key=key, mother=None)
+        return drafts + self._results(sources, birth=birth_of(patient))
 
     def _patient(self, statements: list[Statement]) -> Resource | None:
         items = [item for each in statements for item in each.items if item.kind is ItemKind.PATIENT]
         return live.fold(items) if items else next((each.patient for each in statements if each.patient), None)
 
-    def _results(self, sources: list[Source]) -> list[Draft]:
+    def _results(self, sources: list[Source], *, birth: str | None) -> list[Draft]:
         grouped: dict[str, list[tuple[Any, Source]]] = {}
         for source in sources:
             for item in source.assertion.items:
@@ -101,25 +94,12 @@ class Rows:
         for key, said in grouped.items():
             resource = live.fold([item for item, _ in said])
             newest = max(said, key=lambda each: live.order(each[0]))[1]
-            made = self._project("lab_result", resource, newest.assertion.context)
+            made = self.csor.project("lab_result", resource, newest.assertion.context, birth)
             if made is not None:
                 rid = _record_id("lab_result", key)
                 found = tuple(source for _, source in said)
                 drafts.append(Draft(rid, "lab_result", made.fields, made.problems, found, RowState.LIVE))
         return drafts
-
-    def _cases(self, past: History, patient: Resource) -> list[cohort.CaseState]:
-        coded = [_coded(past, lists) for lists in (past.diagnoses, past.procedures)]
-        return cohort.judge(*coded, birth=birth_of(patient), sex=patient.get("gender"), rules=self.rules)
-
-
-def _coded(past: History, lists: dict[str, Any]) -> list[cohort.Coded]:
-    found = []
-    for key, said in lists.items():
-        visit = past.visits.get(key)
-        admitted = (visit.encounter.get("period") or {}).get("start") if visit else None
-        found += [cohort.Coded(resource, admitted, key) for resource in said.item.resources]
-    return found
 
 
 def _patient_key(statement: Statement) -> str:

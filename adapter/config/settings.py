@@ -229,6 +229,12 @@ class TrustSettings(Positioned):
     disclosure: Disclosure = Disclosure()
     laboratory_tables: tuple[FilePath, ...] = ()
     """The trust's own local codes, in the columns of `mappings/concepts/`, kept outside the package."""
+    imaging_tables: tuple[FilePath, ...] = ()
+    """The same for examinations, in the columns of `mappings/concepts/imaging.csv`."""
+    drug_tables: tuple[FilePath, ...] = ()
+    """The same for drugs, in the columns of `mappings/concepts/drugs.csv`."""
+    operation_notes: tuple[FilePath, ...] = ()
+    """The questions of the trust's structured operation notes, in the form of `mappings/operation-notes/`."""
     snomed_closure: FilePath | None = None
     """CSV of ancestor and descendant: what lies below the SNOMED CT codes of the code lists is on them, too."""
     mappings: FilePath | None = None
@@ -239,7 +245,8 @@ class TrustSettings(Positioned):
     def own_tables(self) -> tuple[FilePath, ...]:
         """The trust's files beside this one that shape rows; their bytes are part of the digest."""
         closure = (self.snomed_closure,) if self.snomed_closure else ()
-        return (*self.laboratory_tables, *closure)
+        tables = (*self.laboratory_tables, *self.imaging_tables, *self.drug_tables, *self.operation_notes)
+        return (*tables, *closure)
 
     def digest(self) -> str:
         """SHA-256 over the bytes of the trust file and the vendor file; part of every row's lineage."""

@@ -133,8 +133,8 @@ class CsorMaps:
         if ready.convert is None:
             decider = self.kinds[kind].decider
             assert decider is not None  # noqa: S101 - the loader has seen to it
-            sources, steps = decider.trace(rule, resource, context, birth)
-            traced = FieldTrace(sources if steps else (), rule_place(rule), steps)
+            sources, steps, parts = decider.trace(rule, resource, context, birth)
+            traced = FieldTrace(sources if steps else (), rule_place(rule), steps, parts)
         else:
             traced = trace_field(ready, resource, context)
         if rule.as_ in (As.CODES, As.TEST_CODES):

@@ -25,6 +25,7 @@ from adapter.hl7v2.header import content_without_stamp
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.timestamps import read_time
 from adapter.identity import IdentitySettings
+from adapter.mapping.own_tables import OwnTables
 from adapter.pipeline.ahead import Ahead, Reader
 from adapter.pipeline.early import EarlyReader
 from adapter.pipeline.expiry import Expiry
@@ -72,14 +73,22 @@ class Mappings(NamedTuple):
             nec_scope=settings.cohort.nec_scope,
         )
         wards = {ward.code: ward.type.value for ward in settings.wards}
+        csor = mapping.load_csor_maps(
+            folder,
+            timezone=settings.site.timezone,
+            own_concepts=settings.laboratory_tables,
+            own=own_tables(settings),
+            closure=settings.snomed_closure,
+        )
         return cls(
-            v2=mapping.load_v2_maps(folder, vendor=_overlay(folder, settings.vendor), wanted=mapping.STATE_TYPES),
-            csor=mapping.load_csor_maps(
+            v2=mapping.load_v2_maps(
                 folder,
-                timezone=settings.site.timezone,
-                own_concepts=settings.laboratory_tables,
-                closure=settings.snomed_closure,
+                vendor=_overlay(folder, settings.vendor),
+                wanted=mapping.STATE_TYPES,
+                own_codes={"imaging-exams": sorted(csor.examination_codes)},
+                is_measure=csor.is_measure,
             ),
+            csor=csor,
             cohort=rules,
             triage=cohort.load_triage(folder / "cohort", wards=wards, rules=rules),
             lists=lists,
@@ -87,11 +96,22 @@ class Mappings(NamedTuple):
         )
 
 
+def own_tables(settings: TrustSettings) -> OwnTables:
+    """What this trust adds to the mappings."""
+    return OwnTables(
+        wards={ward.code: ward.type.value for ward in settings.wards},
+        imaging=settings.imaging_tables,
+        drugs=settings.drug_tables,
+        operation_notes=settings.operation_notes,
+    )
+
+
 class Translator:
     """One body into statements; the languages meet here and in `mapping` only."""
 
     def __init__(self, settings: TrustSettings, mappings: Mappings) -> None:
         self._maps = mappings.v2
+        self._known = mappings.csor.known
         self._timezone = settings.site.timezone
 
     def __call__(self, media: str, body: bytes) -> Read:
@@ -100,7 +120,7 @@ class Translator:
             message = Message.parse(body)
             statement = mapping.state(message, self._maps, timezone=self._timezone)
             return Read([statement], content_without_stamp(body), self._stamp_us(message), body)
-        reading = fhir.read(body)
+        reading = fhir.read(body, known=self._known)
         return Read(reading.statements, (body,), -1, body, reading.bodies, reading.problems)
 
     def _stamp_us(self, message: Message) -> int:
@@ -143,7 +163,7 @@ class Works:
         self.settler = Settler(
             self.database,
             self.ring,
-            project=self.mappings.csor.project,
+            maps=self.mappings.csor,
             policy=Policy(self.mappings.cohort, windows, self.made_by),
             forget=self.pipeline.forget,
             fresh=self.pipeline.fresh,

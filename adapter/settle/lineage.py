@@ -4,6 +4,7 @@ Reads only. What it finds is what settling did as long as mappings and settings 
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from adapter.cohort import CohortRules
@@ -12,8 +13,10 @@ from adapter.identity import IdentitySettings
 from adapter.mapping import CsorMaps
 from adapter.mapping.csor_trace import FieldTrace
 from adapter.settle.bodies import Bodies, TraceV2
+from adapter.settle.drafting import Drafting
 from adapter.settle.lineage_cases import CaseExplainer
 from adapter.settle.lineage_values import FieldLineage, Value
+from adapter.settle.loading import record_id_of
 from adapter.settle.projection import RowState
 from adapter.settle.refolding import Folded, Refolder
 from adapter.settle.row_versions import unsealed
@@ -56,7 +59,10 @@ class Explainer:
         self._made_by = guides.made_by
         bodies = Bodies(conn, ring, trace=guides.trace)
         self._refolder = Refolder(conn, ring, bodies=bodies, identity=guides.identity)
-        self._cases = CaseExplainer(self._refolder, rules=guides.cohort, codelists=guides.csor.codelists)
+        self._drafting = Drafting(guides.csor, record_id=partial(record_id_of, ring))
+        self._cases = CaseExplainer(
+            self._refolder, rules=guides.cohort, codelists=guides.csor.codelists, drafting=self._drafting
+        )
 
     def explain(self, record_id: bytes) -> Explained | None:
         """None where there is no such row; a deleted row has no fields."""

@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from adapter import cohort
 from adapter.chart.origins import Stated
 from adapter.cohort import CaseState, CohortRules, Evidence
 from adapter.cohort.reasons import day, told
 from adapter.fhir.path import Path
-from adapter.identity.patients import birth_of
 from adapter.mapping import CodeLists
 from adapter.mapping.csor_outcome import Step
 from adapter.settle.bodies import Cut
+from adapter.settle.drafting import Drafting
+from adapter.settle.judging import case_flags, judged
 from adapter.settle.lineage_values import FieldLineage, Value
 from adapter.settle.projection import History, Said, history
 from adapter.settle.refolding import Folded, Refolder
-from adapter.settle.settler import case_flags, coded
 
 _DATES = ("onsetDateTime", "onsetPeriod.start", "recordedDate", "performedDateTime", "performedPeriod.start")
 
@@ -34,10 +33,11 @@ class _Shown(NamedTuple):
 class CaseExplainer:
     """Judges a child once more and finds the evidence in its messages."""
 
-    def __init__(self, refolder: Refolder, *, rules: CohortRules, codelists: CodeLists) -> None:
+    def __init__(self, refolder: Refolder, *, rules: CohortRules, codelists: CodeLists, drafting: Drafting) -> None:
         self._refolder = refolder
         self._rules = rules
         self._codelists = codelists
+        self._drafting = drafting
 
     def explain(
         self, person_id: int, stored: Mapping[str, Any], assertion_ids: Sequence[int]
@@ -45,13 +45,7 @@ class CaseExplainer:
         """Each field of a `condition_case` that has a value."""
         past = history(self._refolder.sources(assertion_ids))
         patient = self._refolder.person(person_id).resource
-        cases = cohort.judge(
-            list(coded(past, past.diagnoses.items())),
-            list(coded(past, past.procedures.items())),
-            birth=birth_of(patient),
-            sex=patient.get("gender"),
-            rules=self._rules,
-        )
+        cases = judged(past, patient, self._drafting.notes(past), rules=self._rules)
         case = next((each for each in cases if each.condition == stored["condition"]), None)
         if case is None or not case.place:
             return

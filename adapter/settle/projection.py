@@ -74,14 +74,19 @@ class History(NamedTuple):
     diagnoses: dict[str, Said]
     """The list that counts, for each visit (or FHIR Condition) that is not withdrawn."""
     procedures: dict[str, Said]
+    singles: dict[ItemKind, dict[str, list[Said]]]
+    """Everything that was said of one examination, dose, measurement or operation note."""
 
 
+SINGLES = (ItemKind.IMAGING, ItemKind.MEDICATION, ItemKind.MEASUREMENT, ItemKind.NOTE)
 _WITHOUT_ORDER = "obs||"
+_TRUSTS_OWN = ("visit|", "imaging|")
+"""Keys of numbers that are the trust's own and span its feeds: visit numbers, accession numbers."""
 
 
 def scoped_key(item: Item, source: Source) -> str:
-    """A natural key that no other sender's numbers can meet; visit numbers are the trust's own and span its feeds."""
-    if item.key.startswith("visit|"):
+    """A natural key that no other sender's numbers can meet."""
+    if item.key.startswith(_TRUSTS_OWN):
         return item.key
     if item.key == "person" or item.key.startswith(_WITHOUT_ORDER):
         # An OBX of an ADT has no order number: a weight of every child would have one key.
@@ -104,6 +109,7 @@ def history(sources: Iterable[Source]) -> History:
         encounters={key: said for key, said in encounters.items() if key not in withdrawn},
         diagnoses=_newest_lists(grouped[ItemKind.CONDITIONS], withdrawn),
         procedures=_newest_lists(grouped[ItemKind.PROCEDURES], withdrawn),
+        singles={kind: grouped[kind] for kind in SINGLES},
     )
 
 
@@ -115,39 +121,10 @@ def _newest_lists(grouped: Mapping[str, Sequence[Said]], withdrawn: set[str]) ->
     }
 
 
-def spells_and_lists(past: History, *, project: Project, record_id: Callable[[str, str], RecordId]) -> list[Draft]:
-    """The rows of visits, diagnoses and operations."""
-    drafts = []
-    for key, visit in past.visits.items():
-        sources = tuple(said.source for said in past.encounters[key])
-        drafts += _draft("admission", visit.encounter, {}, sources=sources, record_id=record_id("admission", key))
-    for kind, lists in (("diagnosis", past.diagnoses), ("operation", past.procedures)):
-        for key, said in lists.items():
-            for nth, resource in numbered(said.item.resources):
-                rid = record_id(kind, f"{key}|{nth}")
-                drafts += _draft(kind, resource, said.source.assertion.context, sources=(said.source,), record_id=rid)
-    return [draft for unprojected in drafts if (draft := _projected(unprojected, project))]
-
-
-class _Unprojected(NamedTuple):
-    kind: str
-    resource: Resource
-    context: Mapping[str, Resource]
-    sources: tuple[Source, ...]
-    record_id: RecordId
-
-
-def _draft(
-    kind: str, resource: Resource, context: Mapping[str, Resource], *, sources: tuple[Source, ...], record_id: RecordId
-) -> list[_Unprojected]:
-    return [_Unprojected(kind, resource, context, sources, record_id)] if resource else []
-
-
-def _projected(raw: _Unprojected, project: Project) -> Draft | None:
-    made = project(raw.kind, raw.resource, raw.context)
-    if made is None:
-        return None
-    return Draft(raw.record_id, raw.kind, made.fields, made.problems, raw.sources, RowState.LIVE)
+def folded(said: Sequence[Said]) -> tuple[Resource, Mapping[str, Resource]]:
+    """One resource as all that was said of it together says, and what the last of them refers to."""
+    ordered = sorted(said, key=lambda each: live.order(each.item))
+    return live.fold([each.item for each in ordered]), ordered[-1].source.assertion.context
 
 
 def numbered(resources: Sequence[Resource]) -> Iterable[tuple[str, Resource]]:

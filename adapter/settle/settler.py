@@ -7,7 +7,7 @@ was just confirmed, merged, or its birth changed) they follow in small steps, an
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -15,15 +15,17 @@ import structlog
 from adapter import cohort, identity
 from adapter.chart import sealed
 from adapter.chart.fresh import Fresh
-from adapter.chart.known import NATIONAL_NUMBER, Known, patient_of
+from adapter.chart.known import MOTHER, NATIONAL_NUMBER, Known, newest_of, patient_of
 from adapter.chart.sealed import Summary, decode_summary
-from adapter.cohort import CaseState, Coded, CohortRules
+from adapter.cohort import CaseState, CohortRules
 from adapter.envelope import utc_us
-from adapter.errors import ProblemCode
 from adapter.identity import NhsNumber
 from adapter.identity.patients import birth_of
+from adapter.mapping import CsorMaps
+from adapter.settle.drafting import Drafting
+from adapter.settle.judging import judged
 from adapter.settle.loading import known_of, record_id_of, source_of
-from adapter.settle.projection import Draft, History, Project, RowState, Source, history, spells_and_lists
+from adapter.settle.projection import Draft, History, Source, history
 from adapter.settle.result_drafts import KIND as LAB_RESULT
 from adapter.settle.results import Results
 from adapter.settle.row_versions import Child, RowWriter
@@ -73,7 +75,7 @@ class Settler:
         database: Database,
         ring: KeyRing,
         *,
-        project: Project,
+        maps: CsorMaps,
         policy: Policy,
         forget: Callable[[bytes], object],
         fresh: Fresh,
@@ -87,19 +89,18 @@ class Settler:
         self._rules = policy.rules
         self._windows = policy.windows
         self._pseudonym_key = ring.derived("csor-id")
-        self._project = project
+        self._drafting = Drafting(maps, record_id=self.record_id)
         self._writer = RowWriter(ring, made_by=policy.made_by)
         self._sharing = Sharing(
             ring,
             load=self._load,
             is_included=lambda person: self.summary(person).is_included,
-            project=project,
-            record_id=self.record_id,
+            drafting=self._drafting,
         )
         self._results = Results(
             ring,
             self._writer,
-            project=project,
+            project=maps.project,
             record_id=self.record_id,
             load=self._load,
             sharing=self._sharing,
@@ -197,7 +198,7 @@ class Settler:
         past = history(sources)
         known = [known_of(self._ring, row) for row in members]
         patient = patient_of(known)
-        cases = self._judge(past, patient)
+        cases = judged(past, patient, self._drafting.notes(past), rules=self._rules)
         is_included = any(case.is_included for case in cases)
         least = min((row.blind for row in members), default=b"")
         csor_id = identity.pseudonym(self._pseudonym_key, domain="csor:v1|person", parts=[least])
@@ -217,7 +218,7 @@ class Settler:
         )
         child = _child(person.id, summary)
         # Whether a child once was of the cohort is an arrival fact: who is not has no row, however it came about.
-        drafts = self._drafts(past, patient, cases, sources=sources, least=least) if is_included else []
+        drafts = self._drafts(past, cases, known, sources=sources, least=least) if is_included else []
         left = set(before.members) - set(member_ids) if is_included else before.members
         if before.is_included and left:
             self._forsake(conn, child, left, now_us=now_us)
@@ -233,39 +234,26 @@ class Settler:
         is_kept = self._store(conn, person, summary, csor_id=csor_id, hold=hold)
         return summary, self._mark_members(conn, members, is_kept=is_kept)
 
-    def _judge(self, past: History, patient: dict[str, Any]) -> list[CaseState]:
-        return cohort.judge(
-            list(coded(past, past.diagnoses.items())),
-            list(coded(past, past.procedures.items())),
-            birth=birth_of(patient),
-            sex=patient.get("gender"),
-            rules=self._rules,
-        )
-
     def _drafts(
         self,
         past: History,
-        patient: dict[str, Any],
         cases: Sequence[CaseState],
+        known: Sequence[Known],
         *,
         sources: Sequence[Source],
         least: bytes,
     ) -> list[Draft]:
         if not sources:
             return []
-        key = least.hex()
-        drafts = spells_and_lists(past, project=self._project, record_id=self.record_id)
-        infant = self._project("infant", patient, {})
-        everything = tuple(sources)
-        if infant is not None:
-            rid = self.record_id("infant", key)
-            drafts.append(Draft(rid, "infant", infant.fields, infant.problems, everything, RowState.LIVE))
-        for case in cases:
-            if case.state is not cohort.State.NONE:
-                state = RowState.LIVE if case.is_included else RowState.HELD
-                rid = self.record_id("condition_case", f"{key}|{case.condition}")
-                drafts.append(Draft(rid, "condition_case", case_fields(case), case.problems, everything, state))
-        return drafts
+        mothers = newest_of(known).get(MOTHER)
+        return self._drafting.all_of(
+            past,
+            patient_of(known),
+            cases,
+            sources=tuple(sources),
+            key=least.hex(),
+            mother=mothers.value if mothers else None,
+        )
 
     def _forsake(self, conn: Connection, child: Child, identifier_ids: Iterable[int], *, now_us: int) -> None:
         ids = assertions.ids_of_identifiers(conn, sorted(identifier_ids), kind=AssertionKind.RESULT)
@@ -382,44 +370,6 @@ class Settler:
         taken = {source.assertion_id for source in at_hand}
         others = [number for number in assertion_ids if number not in taken]
         return at_hand + [source_of(self._ring, row) for row in assertions.by_ids(conn, others)]
-
-
-def case_fields(case: CaseState) -> dict[str, Any]:
-    """The fields of a `condition_case` row."""
-    coded_evidence = [each for each in case.evidence if each.is_coded]
-    return {
-        "condition": case.condition,
-        "state": case.state.value,
-        "because": case.because,
-        "first_evidence": case.first_evidence,
-        "evidence": [{"system": each.system_name, "code": each.code, "listed": True} for each in coded_evidence],
-        "flags": case_flags(case) or None,
-    }
-
-
-_SEX = frozenset({ProblemCode.FEMALE_WITH_VALVES, ProblemCode.SEX_CONTRADICTS})
-
-
-def case_flags(case: CaseState) -> list[str]:
-    """What a person should look at, in the words of the dictionary."""
-    problems = {problem.code for problem in case.problems}
-    named = (
-        ("first_seen_late", case.first_seen_late),
-        ("late_presenting", case.late_presenting),
-        ("held_for_person", case.held),
-        ("exomphalos_and_gastroschisis", ProblemCode.EXOMPHALOS_AND_GASTROSCHISIS in problems),
-        ("sex_contradicts", not problems.isdisjoint(_SEX)),
-    )
-    return [name for name, stands in named if stands]
-
-
-def coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
-    """What `cohort` judges: each entry of the lists, with when its visit began."""
-    for key, said in lists:
-        visit = past.visits.get(key)
-        admitted = (visit.encounter.get("period") or {}).get("start") if visit else None
-        for resource in said.item.resources:
-            yield Coded(resource, admitted, key)
 
 
 def _share(due: dict[int, list[int]]) -> dict[int, list[int]]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import structlog
 
 from adapter.errors import Problem, ProblemCode
-from adapter.settle.projection import Draft, Project, RowState, Source, history, spells_and_lists
+from adapter.settle.drafting import Drafting
+from adapter.settle.projection import Draft, RowState, Source, history
 from adapter.settle.row_versions import Child, unsealed
 from adapter.store import assertions, counters, dirty, persons, registry
 from adapter.store.database import Connection
@@ -36,14 +37,12 @@ class Sharing:
         *,
         load: Load,
         is_included: Callable[[PersonRow], bool],
-        project: Project,
-        record_id: Callable[[str, str], bytes],
+        drafting: Drafting,
     ) -> None:
         self._ring = ring
         self._load = load
         self._is_included = is_included
-        self._project = project
-        self._record_id = record_id
+        self._drafting = drafting
 
     def owners(self, conn: Connection, identifier_ids: Iterable[int]) -> dict[int, int]:
         """Of these identifiers those of included children, each with its person."""
@@ -105,4 +104,4 @@ class Sharing:
         members = [row.id for row in registry.by_person(conn, [person_id])]
         ids = assertions.ids_of_identifiers(conn, members, kind=AssertionKind.ADT)
         past = history(self._load(conn, ids))
-        return {draft.record_id for draft in spells_and_lists(past, project=self._project, record_id=self._record_id)}
+        return {draft.record_id for draft in self._drafting.of_numbers(past)}

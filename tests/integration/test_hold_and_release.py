@@ -31,7 +31,8 @@ def test_a_result_before_the_diagnosis_is_in_the_rows_after_it(trust_on_each_sto
     trust.receive(CODED)
     trust.dispatch()
     assert trust.values() == ["11"]
-    assert {row["kind"] for row in trust.rows()} == {"infant", "admission", "diagnosis", "condition_case", "lab_result"}
+    kinds = {"infant", "admission", "ward_stay", "diagnosis", "condition_case", "lab_result"}
+    assert {row["kind"] for row in trust.rows()} == kinds
     trust.assert_csor_agrees()
 
 

@@ -141,6 +141,18 @@ class Trust:
         Reception(self.works.inbox, self.works.ring).append(received)
         self.works.drain()
 
+    def take(self, body: bytes, *, is_fhir: bool) -> None:
+        """One message, or one FHIR body of the feed `ehr`."""
+        feed, media = ("ehr", Media.FHIR) if is_fhir else ("epr", Media.HL7V2)
+        received = Received(feed=feed, media=media, received_at=self.now, body=body)
+        Reception(self.works.inbox, self.works.ring).append([received])
+        self.works.drain()
+
+    def states(self) -> dict[str, str]:
+        """Of each condition that anything speaks for in any child, what settling last made of it."""
+        summaries = [self.works.settler.summary(person) for person in self.persons()]
+        return {name: state for summary in summaries for name, state, _ in summary.cases if state != "none"}
+
     def each(self, *raw: bytes) -> None:
         """One after the other, each processed and settled before the next comes."""
         for one in raw:
