@@ -5,14 +5,14 @@ children who claim one number meet in one row; rows of the person are keyed by t
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from adapter.assertion import Form, ItemKind, Resource
 from adapter.chart import live
 from adapter.cohort import CaseState, Noted, State
 from adapter.csor import derive
 from adapter.csor.derive import Derived, Stated
-from adapter.errors import HOLDING, Problem
+from adapter.errors import HOLDING
 from adapter.settle.drafted import Read, Row
 from adapter.settle.judging import case_fields
 from adapter.settle.projection import (
@@ -211,7 +211,7 @@ _SHOWING = ("infant", "admission", "operation")
 
 def _folded(said: Sequence[Said]) -> Read:
     resource, context = folded(said)
-    return Read(resource, context, tuple(said), max(said, key=lambda each: live.order(each.item)).source)
+    return Read(resource, context, tuple(said), sorted(said, key=lambda each: live.order(each.item))[-1].source)
 
 
 def _moves(visit: Read) -> Iterator[tuple[Read, Said]]:
