@@ -209,6 +209,7 @@ class BlockSource:
         for test in block.when:
             if self._is_of_others(test):
                 yield f"    if not ({self._condition(test)}): return i"
+        yield f"    common = {{'resourceType': {block.resource!r}}}"
         for index, rule in enumerate(block.fields):
             if self._is_steady(rule):
                 yield from indented(4, self._held(index, rule))
@@ -223,7 +224,7 @@ class BlockSource:
             yield f"        if not ({entry}):"
             yield "            i += 1"
             yield "            continue"
-        yield f"        r = {{'resourceType': {block.resource!r}}}"
+        yield "        r = common.copy()"
         yield from indented(8, self._each())
         yield from self._entry_made(is_shared_clock)
         yield "        if faults: w.tell(lines, i)"
@@ -236,7 +237,7 @@ class BlockSource:
         last = 0
         for index, rule in enumerate(self.block.fields):
             if self._is_steady(rule):
-                yield from self._steady(index, rule)
+                yield from () if self._is_common(rule) else self._steady(index, rule)
                 last = 0
                 continue
             first = min((place(path).field for path in rule.from_ if place(path).segment == self.segment), default=0)
@@ -257,6 +258,15 @@ class BlockSource:
         else:
             yield f"t = {self._first(rule.from_)}"
             yield f"h{index} = ({self._fetched(number, rule)}) if t else None"
+        if self._is_common(rule):
+            parent, _, name = rule.to.partition(".")
+            yield f"if h{index} is not None: common[{parent!r}] = {f'{{{name!r}: h{index}}}' if name else f'h{index}'}"
+
+    def _is_common(self, rule: FieldRule) -> bool:
+        """Whether nothing else fills its element at the top: then a whole run can start with it, and share it."""
+        parent, _, name = rule.to.partition(".")
+        is_plain = parent.isalpha() and (not name or name.isalpha())
+        return is_plain and sum(re.split(r"[.\[]", other.to)[0] == parent for other in self.block.fields) == 1
 
     def _entry_made(self, is_shared_clock: bool) -> Iterator[str]:
         key = " + ".join(["k0", *self._key_parts()[1], "k1"]) if self.block.key else "''"
