@@ -16,8 +16,33 @@ from adapter.mapping.observation import moment_of
 Decide = Callable[[Resource, Mapping[str, Resource], str | None], Sequence[Any] | None]
 """From a resource, its context and the birth of the child: the values of all fields, and last the problems; None where
 the resource gives no such row."""
-Lineage = tuple[tuple[str, ...], tuple[Step, ...]]
-"""Source paths and steps; without steps the field has no value."""
+
+
+class PartTrace(NamedTuple):
+    """The lineage of one value inside a field that is a list; the steps lead from the source to it."""
+
+    at: str
+    """`[0].code`."""
+    sources: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+class Lineage(NamedTuple):
+    """Where a field came from; without steps it has no value."""
+
+    sources: tuple[str, ...] = ()
+    """FHIR paths to leaves."""
+    steps: tuple[Step, ...] = ()
+    parts: tuple[PartTrace, ...] = ()
+    """Of a field that is a list: each of its values."""
+
+
+def of_parts(parts: Sequence[PartTrace]) -> Lineage:
+    """The lineage of a list."""
+    sources = dict.fromkeys(source for part in parts for source in part.sources)
+    return Lineage(tuple(sources), (Step("collect", str(len(parts)), ""),), tuple(parts))
+
+
 Trace = Callable[[FieldRule, Resource, Mapping[str, Resource], str | None], Lineage]
 
 
@@ -66,23 +91,23 @@ class _MeasureLineage:
         found, decided = self._found, (f"code.{self._decision.source}",)
         match conversion:
             case As.MEASURE:
-                return decided, (Step("look-up", self._decision.place, found.measure),)
+                return Lineage(decided, (Step("look-up", self._decision.place, found.measure),))
             case As.TEST_CODES:
                 places = tuple(f"code.{place}" for place, _ in Path("coding.code").located(self._resource["code"]))
-                return places, (Step("collect", str(len(found.codes or ())), ""),)
+                return Lineage(places, (Step("collect", str(len(found.codes or ())), ""),))
             case As.VALUE_NUMBER:
-                return (self._source(),), (Step("number", "", str(found.value)),)
+                return Lineage((self._source(),), (Step("number", "", str(found.value)),))
             case As.UNIT_ORIGINAL:
                 element = "unit" if self._quantity is not None and self._quantity.get("unit") else "code"
-                return (f"valueQuantity.{element}",), (Step("take", "", found.unit_original or ""),)
+                return Lineage((f"valueQuantity.{element}",), (Step("take", "", found.unit_original or ""),))
             case As.UNIT_CANONICAL:
                 place = self._decision.conversion.place if self._decision.conversion is not None else ""
-                return decided, (Step("look-up", place, found.unit or ""),)
+                return Lineage(decided, (Step("look-up", place, found.unit or ""),))
             case As.IMPLAUSIBLE:
                 last = Step("plausible", self._limits(), str(bool(found.is_implausible)).lower())
-                return (self._source(),), (*self._to_canonical(), last)
+                return Lineage((self._source(),), (*self._to_canonical(), last))
             case _:
-                return (self._source(),), self._to_canonical()
+                return Lineage((self._source(),), self._to_canonical())
 
     def _source(self) -> str:
         if self._quantity is not None:

@@ -19,7 +19,7 @@ to the source value and get the stored one. The names of steps are a closed list
     multiply     the number times the argument           ph   9 − log10 of the number, three decimals
     plausible    whether the number lies outside the range of the argument
     named        one of the words of the line (argument), with all it asks for, stands in the text
-    sign         the line of the table of signs (argument) has the phrase that the text asserts, denies or leaves open
+    sign         the entry of that line (argument) has the code, or the phrase that the text speaks of
     ward         the list of wards in the trust file has the ward (argument) and the result
     weeks-and-days  weeks before the sign and days after it, in days      formula  by that formula (`units`)
     text-of-attachment  the base64 text decoded

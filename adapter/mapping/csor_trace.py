@@ -13,20 +13,11 @@ from adapter.fhir.path import Path
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.csor_codings import code_of
 from adapter.mapping.csor_compile import Ready
-from adapter.mapping.csor_decided import Decider, Lineage
+from adapter.mapping.csor_decided import Decider, Lineage, PartTrace
 from adapter.mapping.csor_outcome import NOTHING, Outcome, Step
 from adapter.mapping.csor_rules import ALL_VALUES, LABORATORY, As, Condition, FieldRule
 from adapter.mapping.laboratory import Decision, Laboratory, Measured
 from adapter.mapping.observation import moment_of, referred
-
-
-class PartTrace(NamedTuple):
-    """The lineage of one value inside a field that is a list; the steps lead from the source to it."""
-
-    at: str
-    """`[0].code`."""
-    sources: tuple[str, ...]
-    steps: tuple[Step, ...]
 
 
 class FieldTrace(NamedTuple):
@@ -87,6 +78,11 @@ def trace_field(ready: Ready, resource: Resource, context: Mapping[str, Resource
         return FieldTrace((), rule_place(rule), ())
     if outcome.used is not None:
         place = located[outcome.used][0]
+        if outcome.leaf and isinstance(outcome.value, list):
+            parts = tuple(
+                PartTrace(f"[{n}]", (f"{place}.{outcome.leaf}",), (step,)) for n, step in enumerate(outcome.steps)
+            )
+            return FieldTrace((parts[0].sources[0],), rule_place(rule), (Step("collect", str(len(parts)), ""),), parts)
         return FieldTrace((f"{place}.{outcome.leaf}" if outcome.leaf else place,), rule_place(rule), outcome.steps)
     return FieldTrace(tuple(place for place, _ in located), rule_place(rule), outcome.steps)
 
@@ -143,7 +139,7 @@ def _trace_measured(
     low_high = None
     if decision.conversion is not None:
         low_high = decision.conversion.range_at(birth=birth, moment=moment_of(resource, context))
-    return _Lineage(measured, decision, resource, low_high).of(rule.as_)
+    return Lineage(*_Lineage(measured, decision, resource, low_high).of(rule.as_))
 
 
 _Found = tuple[tuple[str, ...], tuple[Step, ...]]

@@ -83,9 +83,9 @@ class Drugs:
         """The element that named the drug, and the line of the table."""
         found = self._found(resource, context)
         if found is None:
-            return (rule.path[0],), (Step("constant", "no table knows the drug", UNMAPPED),)
+            return Lineage((rule.path[0],), (Step("constant", "no table knows the drug", UNMAPPED),))
         row, step, place = found
-        return (place,), (Step(step, row.place, row.class_),)
+        return Lineage((place,), (Step(step, row.place, row.class_),))
 
     def _found(self, resource: Resource, context: Mapping[str, Resource]) -> _Found | None:
         place, concept = "medicationCodeableConcept", resource.get("medicationCodeableConcept")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import ConfigDict, StringConstraints
 
 from adapter.csor.fields import Modality, Study
-from adapter.datafile import Positioned, hyphenated, load_model, read_csv
+from adapter.datafile import Positioned, hyphenated, load_model, positions_of, read_csv
 from adapter.errors import ExitCode, Finding, ProblemCode, SetupError
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concept_parts import codings_in, is_national, names_in, table_key
@@ -48,9 +48,9 @@ class NamedStudy(Positioned):
     words: tuple[tuple[Word, ...], ...]
     unless: tuple[Word, ...] = ()
 
-    @property
-    def place(self) -> str:
-        return f"{Path(self._file).name}:{self._line}"
+    def place_of(self, line: int) -> str:
+        """`studies.yaml:12`."""
+        return f"{Path(self._file).name}:{line}"
 
 
 class NamedStudies(Positioned):
@@ -70,6 +70,7 @@ class _Found(NamedTuple):
     modality: str | None
     step: str
     place: str
+    modality_place: str
     used: int
     """Which of the values."""
     leaf: str
@@ -81,9 +82,7 @@ class Examinations:
     def __init__(self, rows: Iterable[ExaminationRow], named: NamedStudies, *, codelists: CodeLists) -> None:
         self._codelists = codelists
         self._codes = {table_key(codelists, row.system, row.code): row for row in rows}
-        self._named = [
-            ([_pattern(words) for words in each.words], _pattern(each.unless), each) for each in named.studies
-        ]
+        self._named = list(_compiled(named))
 
     def knows(self, system: str, code: str) -> bool:
         """Whether a code is of an examination."""
@@ -110,7 +109,7 @@ class Examinations:
         found = self._found(values)
         if found is None or found.modality is None:
             return NOTHING
-        step = Step(found.step, found.place, found.modality)
+        step = Step(found.step, found.modality_place, found.modality)
         return Outcome([found.modality], (), (step,), found.used, found.leaf)
 
     def _found(self, values: Sequence[Any]) -> _Found | None:
@@ -118,18 +117,42 @@ class Examinations:
             for leaf, system, code in codings_in(value):
                 row = self._row(system, code)
                 if row is not None:
-                    return _Found(row.study, row.modality or None, "look-up", row.place, index, leaf)
+                    return _Found(row.study, row.modality or None, "look-up", row.place, row.place, index, leaf)
         for index, value in enumerate(values):
             for leaf, name in names_in(value):
-                for every, none, entry in self._named:
-                    if all(words.search(name) for words in every) and not none.search(name):
-                        return _Found(entry.study, entry.modality, "named", entry.place, index, leaf)
+                named = next((each for each in self._named if each.fits(name)), None)
+                if named is not None:
+                    entry, at = named.entry, (named.study_place, named.modality_place)
+                    return _Found(entry.study, entry.modality, "named", *at, index, leaf)
         return None
 
     def _row(self, system: str, code: str) -> ExaminationRow | None:
         key = table_key(self._codelists, system, code)
         found = self._codes.get(key)
         return found if found is not None or is_national(key) else self._codes.get(("", key[1]))
+
+
+class _Name(NamedTuple):
+    """One entry of studies.yaml, ready for use."""
+
+    entry: NamedStudy
+    every: tuple[re.Pattern[str], ...]
+    none: re.Pattern[str]
+    study_place: str
+    modality_place: str
+
+    def fits(self, name: str) -> bool:
+        return all(words.search(name) for words in self.every) and not self.none.search(name)
+
+
+def _compiled(named: NamedStudies) -> Iterator[_Name]:
+    lines = positions_of(named)
+    for number, entry in enumerate(named.studies):
+        study = entry.place_of(lines["studies", number, "study"].line)
+        modality = lines.get(("studies", number, "modality"))
+        every = tuple(_pattern(words) for words in entry.words)
+        at = entry.place_of(modality.line) if modality is not None else study
+        yield _Name(entry, every, _pattern(entry.unless), study, at)
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ What was, what is planned, and what somebody else had does not count. The text i
 import base64
 import binascii
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -19,7 +19,7 @@ from adapter.datafile import Positioned, hyphenated, load_model
 from adapter.errors import ExitCode, Finding, Problem, ProblemCode, SetupError
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concept_parts import codings_in, table_key
-from adapter.mapping.csor_decided import Decider, Lineage
+from adapter.mapping.csor_decided import Decider, Lineage, PartTrace, of_parts
 from adapter.mapping.csor_outcome import Step, problem
 from adapter.mapping.csor_rules import REPORT, As, FieldRule
 from adapter.narrative import Mention, Reader
@@ -131,11 +131,9 @@ class Reports:
         return {sign: _judge(mentions, concluded.get(sign, ())) for sign, mentions in said.items()}
 
     def _coded(self, resource: Resource) -> list[str] | None:
-        concepts = resource.get("conclusionCode")
         found = {
             self._codes.get(table_key(self._codelists, system, code))
-            for concept in (concepts if isinstance(concepts, list) else ())
-            for _, system, code in codings_in(concept)
+            for _, system, code in self._conclusion_codes(resource)
         }
         return sorted(sign for sign in found if sign is not None) or None
 
@@ -143,13 +141,26 @@ class Reports:
         """Each sign leads to the line of its terms."""
         found = self.decide(resource)
         value: Any = found[REPORT.index(rule.as_)]
-        source = "conclusionCode" if found.method == "coded" else text_path(resource)
         if rule.as_ is As.REPORT_TEXT:
-            step = "take" if source == "conclusion" else "text-of-attachment"
-            return (text_path(resource),), (Step(step, "", str(value)),)
+            step = "take" if text_path(resource) == "conclusion" else "text-of-attachment"
+            return Lineage((text_path(resource),), (Step(step, "", str(value)),))
         if rule.as_ is As.SIGNS_METHOD:
-            return (source,) if source else (), (Step("constant", "coded before text", str(value)),)
-        return (source,), tuple(Step("sign", self._terms[sign].place, sign) for sign in value)
+            source = "conclusionCode" if found.method == "coded" else text_path(resource)
+            return Lineage((source,), (Step("constant", "coded before text", str(value)),))
+        return of_parts([PartTrace(f"[{n}]", *self._sign(sign, resource)) for n, sign in enumerate(value or ())])
+
+    def _sign(self, sign: str, resource: Resource) -> tuple[tuple[str, ...], tuple[Step, ...]]:
+        terms = self._terms[sign]
+        for place, system, code in self._conclusion_codes(resource):
+            if self._codes.get(table_key(self._codelists, system, code)) == sign:
+                return (place,), (Step("sign", terms.place, sign),)
+        return (text_path(resource),), (Step("sign", terms.place, sign),)
+
+    def _conclusion_codes(self, resource: Resource) -> Iterator[tuple[str, str, str]]:
+        concepts = resource.get("conclusionCode")
+        for number, concept in enumerate(concepts if isinstance(concepts, list) else ()):
+            for place, system, code in codings_in(concept):
+                yield f"conclusionCode[{number}].{place}", system, code
 
 
 def _judge(said: Sequence[Mention], concluded: Sequence[Mention]) -> str:
