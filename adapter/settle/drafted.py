@@ -1,11 +1,12 @@
 """A row before it has its id, with what it was made from: settling writes the row, lineage tells where it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
+from adapter.chart import live
 from adapter.errors import Problem
-from adapter.settle.projection import Said, Source
+from adapter.settle.projection import Said, Source, folded
 
 
 class Read(NamedTuple):
@@ -39,3 +40,9 @@ class Row(NamedTuple):
     """What it, or some of its fields, was derived from."""
     beside: tuple["Row", ...] = ()
     """What the derivation saw, too: what came after a stay."""
+
+
+def read_of(said: Sequence[Said]) -> Read:
+    """All that was said of one thing, put together."""
+    resource, context = folded(said)
+    return Read(resource, context, tuple(said), sorted(said, key=lambda each: live.order(each.item))[-1].source)

@@ -13,7 +13,7 @@ from adapter.cohort import CaseState, Noted, State
 from adapter.csor import derive
 from adapter.csor.derive import Derived, Stated
 from adapter.errors import HOLDING
-from adapter.settle.drafted import Read, Row
+from adapter.settle.drafted import Read, Row, read_of
 from adapter.settle.judging import case_fields
 from adapter.settle.projection import (
     Draft,
@@ -23,7 +23,6 @@ from adapter.settle.projection import (
     RowState,
     Said,
     Source,
-    folded,
     numbered,
 )
 
@@ -131,7 +130,7 @@ class Drafting:
             yield Row(kind, key, made.fields, made.problems, tuple(sources), read)
 
     def _single(self, kind: str, key: str, said: Sequence[Said]) -> Iterator[Row]:
-        yield from self._projected(kind, key, _folded(said), [each.source for each in said])
+        yield from self._projected(kind, key, read_of(said), [each.source for each in said])
 
     def _stays(self, key: str, visit: Read, admission: Sequence[Row]) -> Iterator[Row]:
         """Ward stays: of a snapshot all that its newest version lists, of messages each move that one of them tells."""
@@ -152,7 +151,7 @@ class Drafting:
             parts.setdefault(each.item.resources[0]["resourceType"], []).append(each)
         studies: dict[str, Row] = {}
         for kind, spoken in sorted(parts.items()):
-            read, sources = _folded(spoken), [each.source for each in spoken]
+            read, sources = read_of(spoken), [each.source for each in spoken]
             if kind == "DiagnosticReport":
                 yield from self._projected(_REPORT, key, read, sources)
             for row in self._projected(_STUDY, key, read, sources):
@@ -207,11 +206,6 @@ class Drafting:
 
 _SHOWING = ("infant", "admission", "operation")
 """What outcomes are told by."""
-
-
-def _folded(said: Sequence[Said]) -> Read:
-    resource, context = folded(said)
-    return Read(resource, context, tuple(said), sorted(said, key=lambda each: live.order(each.item))[-1].source)
 
 
 def _moves(visit: Read) -> Iterator[tuple[Read, Said]]:

@@ -8,7 +8,8 @@ from adapter.assertion import ItemKind, Resource
 from adapter.cohort import CaseState, Coded, CohortRules, Noted, Told
 from adapter.errors import ProblemCode
 from adapter.identity.patients import birth_of
-from adapter.settle.projection import History, folded
+from adapter.settle.drafted import Read, read_of
+from adapter.settle.projection import History, Said
 
 _NOT_SAID = frozenset({"cancelled", "entered-in-error"})
 _SEX = frozenset({ProblemCode.FEMALE_WITH_VALVES, ProblemCode.SEX_CONTRADICTS})
@@ -39,11 +40,17 @@ def coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
 def _told(past: History) -> Iterator[Told]:
     """The bodies of reports: a suspicion keeps what would expire, and nothing more."""
     for key, said in past.singles[ItemKind.IMAGING].items():
-        reports = [each for each in said if each.item.resources[0]["resourceType"] == "DiagnosticReport"]
-        if reports:
-            report, _ = folded(reports)
+        read = report_of(said)
+        if read is not None:
+            report = read.resource
             if report.get("conclusion") and report.get("status") not in _NOT_SAID:
                 yield Told(report["conclusion"], report.get("effectiveDateTime"), key)
+
+
+def report_of(said: Sequence[Said]) -> Read | None:
+    """The report among all that speaks of one examination."""
+    reports = [each for each in said if each.item.resources[0]["resourceType"] == "DiagnosticReport"]
+    return read_of(reports) if reports else None
 
 
 def case_fields(case: CaseState) -> dict[str, Any]:
