@@ -166,6 +166,10 @@ class CohortRules:
     normalise: Normalise
     mentions: Mentions
     """What a text says of each name of texts.yaml."""
+    reader: Reader
+    """The same with the sentences, for lineage."""
+    places: Mapping[str, str]
+    """Where each of these names is defined: `texts.yaml:12`."""
 
 
 def load_rules(
@@ -178,20 +182,25 @@ def load_rules(
     if findings:
         raise SetupError("the cohort rules cannot be used", findings=tuple(findings), exit_code=ExitCode.MAPPING)
     conditions = tuple(_condition(rule, codelists, nec_scope=nec_scope) for rule in file.conditions)
-    return CohortRules(conditions=conditions, normalise=lru_cache(maxsize=4096)(normalise), mentions=_mentions(terms))
+    reader = Reader({name: term.phrases for name, term in terms.items()})
+    return CohortRules(
+        conditions=conditions,
+        normalise=lru_cache(maxsize=4096)(normalise),
+        mentions=_mentions(reader),
+        reader=reader,
+        places={name: f"{Path(term._file).name}:{term._line}" for name, term in terms.items()},
+    )
 
 
-def _terms(folder: Path, file: ConditionsFile) -> dict[str, Names]:
+def _terms(folder: Path, file: ConditionsFile) -> dict[str, Term]:
     is_needed = any(evidence.from_ == "text" for rule in file.conditions for evidence in rule.evidence)
     if not is_needed:
         return {}
     texts = load_model(folder / "texts.yaml", TextsFile, exit_code=ExitCode.MAPPING)
-    return {term.name: term.phrases for term in texts.terms}
+    return {term.name: term for term in texts.terms}
 
 
-def _mentions(terms: Mapping[str, Names]) -> Mentions:
-    reader = Reader(terms)
-
+def _mentions(reader: Reader) -> Mentions:
     # A child is judged anew with every visit, and its reports stay the same.
     @lru_cache(maxsize=1024)
     def mentions(text: str) -> frozenset[tuple[str, str]]:

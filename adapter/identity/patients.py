@@ -14,7 +14,7 @@ from adapter.identity.nhs_number import NhsNumber, NumberKind, kind_of, parse, p
 _BIRTH_TIME = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 _SELF = frozenset({"SEL", "ONESELF"})
 """HL7 table 0063 and v3-RoleCode: a next-of-kin entry that is the patient."""
-_MOTHER = frozenset({"MTH", "NMTH", "NMTHF", "GESTM"})
+MOTHER_CODES = frozenset({"MTH", "NMTH", "NMTHF", "GESTM"})
 """HL7 table 0063 and v3-RoleCode: the mother who bore the child, or is said to be the mother."""
 
 
@@ -82,7 +82,7 @@ def _mother_named_by(related: Iterable[Resource]) -> str | None:
     """The translation of PID-21 makes a relative with a number and no name; only a FHIR resource has an id."""
     for relative in related:
         concepts = relative.get("relationship", [])
-        if any(coding.get("code") in _MOTHER for concept in concepts for coding in concept.get("coding", [])):
+        if any(coding.get("code") in MOTHER_CODES for concept in concepts for coding in concept.get("coding", [])):
             if relative.get("id"):
                 return "related-person"
             return "nk1" if relative.get("name") else "pid-21"
@@ -97,6 +97,11 @@ def birth_of(patient: Resource) -> str | None:
         if extension.get("url") == _BIRTH_TIME and moment and (day is None or moment.startswith(day)):
             return str(moment)
     return day
+
+
+def day_of(birth: str | None) -> str | None:
+    """The day of a birth; None where it is not known to the day."""
+    return birth[:10] if birth and len(birth) >= len("2026-01-03") else None
 
 
 def _nhs_number(

@@ -27,9 +27,12 @@ from adapter.mapping.csor_outcome import Step
 from adapter.mapping.v2_to_fhir import V2Maps, assemble
 from adapter.mapping.v2_tracing import Leaf, Sourced, tracing_engine
 from adapter.mapping.v2_walk import Walk
+from adapter.statement import Statement
 
 CONTEXT = -1
 """`item_index` of a resource in the statement's context; its path is `Specimen/1>type.coding[0].code`."""
+RELATED = -2
+"""`item_index` of a relative; which of them stands in `resource_index`."""
 
 
 class Origin(NamedTuple):
@@ -53,15 +56,29 @@ class Origin(NamedTuple):
 
 def trace(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> list[Origin]:
     """One origin per value of the resources that `state` gives for this message."""
-    engine = tracing_engine(maps.engine(message, timezone), maps.compiled, timezone)
-    lines = [Sourced.of(line, line=number, start=0, end=len(line)) for number, line in enumerate(message.lines)]
-    walk = Walk(engine, kind=message.type, zone=timezone).run(lines, message.delimiters.field)
-    statement = assemble(walk, message=message, kind=message.type, event=message.event)
+    statement = _traced(message, maps, timezone)
     origins: list[Origin] = []
     for item_index, item in enumerate(statement.items):
         for resource_index, resource in enumerate(item.resources):
             origins += _origins(message, resource, item_index=item_index, resource_index=resource_index)
     return origins + list(_context(message, statement.context))
+
+
+def trace_related(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> list[Origin]:
+    """The same for the relatives that the message names; what is said of them goes into no item."""
+    return [
+        origin
+        for number, relative in enumerate(_traced(message, maps, timezone).related)
+        for origin in _origins(message, relative, item_index=RELATED, resource_index=number)
+    ]
+
+
+def _traced(message: Message, maps: V2Maps, timezone: ZoneInfo) -> Statement:
+    """The statement with a leaf for every value."""
+    engine = tracing_engine(maps.engine(message, timezone), maps.compiled, timezone)
+    lines = [Sourced.of(line, line=number, start=0, end=len(line)) for number, line in enumerate(message.lines)]
+    walk = Walk(engine, kind=message.type, zone=timezone).run(lines, message.delimiters.field)
+    return assemble(walk, message=message, kind=message.type, event=message.event)
 
 
 def _context(message: Message, context: Mapping[str, Resource]) -> Iterator[Origin]:
