@@ -12,6 +12,10 @@ Resource = dict[str, Any]
 """A FHIR R4 resource as decoded JSON; numbers are Decimal. Never changed in place once built: parts are shared."""
 
 
+OF_FEED = "of|"
+"""A natural key that begins so goes on with the name of the feed whose number it is: two feeds speak of one thing."""
+
+
 class ItemKind(StrEnum):
     """What an item speaks of, and so how items of one key are merged."""
 

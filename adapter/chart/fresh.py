@@ -23,6 +23,8 @@ class Written(NamedTuple):
     key_id: bytes
     assertion: Assertion | None
     made: Sequence[Made] | None
+    born: str | None
+    """The day of birth with which they were made."""
 
 
 class Fresh:

@@ -9,8 +9,8 @@ from adapter.assertion import Resource
 from adapter.fhir.bundle import Part
 from adapter.fhir.references import Index
 
-# HL7 table 0203: filler, placer and accession number.
-_FILLER, _PLACER, _ACCESSION = "FILL", "PLAC", "ACSN"
+# HL7 table 0203: filler, placer, accession and visit number.
+_FILLER, _PLACER, _ACCESSION, _VISIT = "FILL", "PLAC", "ACSN", "VN"
 _INTERNATIONAL = ("http://loinc.org", "http://snomed.info/sct")
 
 
@@ -27,7 +27,7 @@ def listing(parts: Iterable[Part], index: Index) -> Mapping[int, Part]:
 
 
 def observation_key(part: Part, index: Index, *, report: Part | None) -> str:
-    """`obs|order|battery|test||` where an order number is known, else the id."""
+    """`obs|order|battery|test|` where an order number is known, else the id."""
     holders = [part.resource] if report is None else [part.resource, report.resource]
     orders = [each for holder in holders for each in _ordered(holder, index)]
     numbers = [*orders, *holders[1:]]
@@ -35,7 +35,7 @@ def observation_key(part: Part, index: Index, *, report: Part | None) -> str:
     if not order:
         return index.key_of_part(part)
     battery = next((code for each in (*holders[1:], *orders) if (code := _local_code(each))), "")
-    return "obs" + "".join(f"|{_plain(each)}" for each in (order, battery, _local_code(part.resource), "", ""))
+    return "obs" + "".join(f"|{_plain(each)}" for each in (order, battery, _local_code(part.resource), ""))
 
 
 def imaging_key(part: Part, index: Index) -> str:
@@ -52,6 +52,12 @@ def imaging_key(part: Part, index: Index) -> str:
         if target and not target.startswith("#"):
             return index.normal(target)
     return index.key_of_part(part)
+
+
+def visit_key(part: Part, index: Index) -> str:
+    """`visit|number`, as PV1-19 gives it; without a visit number the id."""
+    number = _number([part.resource], _VISIT)
+    return f"visit|{_plain(number)}" if number else index.key_of_part(part)
 
 
 def _ordered(resource: Resource, index: Index) -> Iterator[Resource]:
@@ -78,16 +84,18 @@ def _number(holders: Sequence[Resource], kind: str) -> str:
 def _local_code(resource: Resource) -> str:
     """The code as the laboratory writes it in OBR-4.1 and OBX-3.1: its own before an international one."""
     concept = resource.get("code")
-    codings = _list(concept, "coding") if isinstance(concept, dict) else []
-    coded = [coding for coding in codings if _text(coding, "code")]
-    own = (coding for coding in coded if coding.get("system") not in _INTERNATIONAL)
-    chosen = next(own, coded[0] if coded else {})
-    return _text(chosen, "code").strip()
+    first = ""
+    for coding in _list(concept, "coding") if isinstance(concept, dict) else ():
+        code = _text(coding, "code").strip()
+        if code and coding.get("system") not in _INTERNATIONAL:
+            return code
+        first = first or code
+    return first
 
 
 def _plain(text: str) -> str:
     """As version 2 keys write it: keys cannot be mixed up."""
-    return text.replace("|", "\\F\\")
+    return text.replace("|", "\\F\\") if "|" in text else text
 
 
 def _list(resource: Resource, element: str) -> list[Resource]:

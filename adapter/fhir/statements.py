@@ -11,7 +11,7 @@ from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.fhir.bundle import Part, Rejected, cut
 from adapter.fhir.clock import clock_us, rank
-from adapter.fhir.orders import imaging_key, listing, observation_key
+from adapter.fhir.orders import imaging_key, listing, observation_key, visit_key
 from adapter.fhir.references import Index, contained, patient_reference
 from adapter.fhir.separate import separate
 from adapter.fhir.shape import fault
@@ -216,11 +216,15 @@ def _key(kind: ItemKind, part: Part, body: _Body) -> str:
         return imaging_key(part, body.names)
     if kind is ItemKind.OBSERVATION or kind is ItemKind.MEASUREMENT:
         return observation_key(part, body.names, report=body.reports.get(id(part)))
+    if kind is ItemKind.ENCOUNTER:
+        return visit_key(part, body.names)
     return body.names.key_of_part(part)
 
 
 def _context(resource: Resource, index: Index) -> dict[str, Resource]:
     """What rows follow from an item: its specimen, order, drug and place, and the places that one is part of."""
+    if resource.keys().isdisjoint(_HOLDING):
+        return {}
     found: dict[str, Resource] = {}
     holders = [resource]
     for holder in holders:  # grows while it is walked: a bed is part of a bay, a bay of a ward
@@ -231,6 +235,7 @@ def _context(resource: Resource, index: Index) -> dict[str, Resource]:
 
 
 _FOLLOWED = ("specimen", "medicationReference", "basedOn")
+_HOLDING = frozenset({*_FOLLOWED, "location"})
 
 
 def _references(resource: Resource) -> Iterator[str]:

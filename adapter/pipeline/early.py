@@ -14,6 +14,7 @@ from adapter.chart import sealed
 from adapter.chart.fresh import Made
 from adapter.chart.sealed import ENCODER, encode_assertion
 from adapter.errors import Problem
+from adapter.identity.patients import day_of
 from adapter.pipeline.keeping import NOT_ADT, Early, Read, Translate, asserted, stampless_of
 from adapter.pipeline.told import Rules, Teller, Told
 from adapter.statement import Statement
@@ -21,8 +22,8 @@ from adapter.store import assertions
 from adapter.store.inbox import QueuedMessage
 from adapter.store.sealing import KeyRing
 
-Make = Callable[[int, Assertion], Sequence[Made] | None]
-"""From an assertion and its id to its rows; None where two of them are one."""
+Make = Callable[[int, Assertion, str | None], Sequence[Made] | None]
+"""From an assertion, its id and the day of birth to its rows; None where two of them are one."""
 
 _RESULTS = "ORU^"
 
@@ -84,7 +85,8 @@ class EarlyReader:
         return _PACKER.encode(found)
 
     def _read(self, message: QueuedMessage) -> list[_Answer]:
-        read = self._translate(message.media, self._ring.unseal(message.key_id, message.sealed, sealed.MESSAGE))
+        body = self._ring.unseal(message.key_id, message.sealed, sealed.MESSAGE)
+        read = self._translate(message.feed, message.media, body)
         if read.bodies or read.problems or len(read.statements) != 1:
             return []
         statement = read.statements[0]
@@ -93,7 +95,7 @@ class EarlyReader:
             return []
         told = self._teller.tell(message.feed, statement)
         assertion = asserted(message.feed, told.patient.numbers[0], statement)
-        made = self._make(assertions.new_id(message.id, 0), assertion)
+        made = self._make(assertions.new_id(message.id, 0), assertion, day_of(told.patient.birth))
         if made is None:
             return []
         answer = _Answer(

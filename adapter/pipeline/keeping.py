@@ -20,6 +20,7 @@ from adapter.chart.stated import said_by
 from adapter.cohort.triage import Reason
 from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.identity import PatientFacts
+from adapter.identity.patients import day_of
 from adapter.pipeline.enrolment import Enrolment, Entry
 from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told
 from adapter.statement import Statement
@@ -74,7 +75,7 @@ class Unread(NamedTuple):
     body: bytes
 
 
-Translate = Callable[[str, bytes], Read]
+Translate = Callable[[str, str, bytes], Read]
 """Media and body; raises MessageError where the bytes will never pass."""
 
 
@@ -101,6 +102,7 @@ class _New(NamedTuple):
     is_adt: bool
     assertion: Assertion | None
     made: Sequence[Made] | None
+    born: str | None
 
 
 NOT_ADT = frozenset({ItemKind.OBSERVATION, ItemKind.PATIENT})
@@ -271,9 +273,10 @@ class Keeper:
         self, message: Arrived, read: Read, statement: Statement, *, entry: Entry, key: bytes, ordinal: int
     ) -> None:
         is_adt = not {item.kind for item in statement.items} <= NOT_ADT
-        assertion, made = None, None
+        assertion, made, born = None, None, None
         if read.early is not None:
             plain, made = read.early.plain, read.early.made
+            born = day_of(read.early.told.patient.birth)
         else:
             assertion = asserted(message.feed, entry.known.identifier, statement)
             plain = encode_assertion(assertion, stamp_us=read.stamp_us)
@@ -286,7 +289,7 @@ class Keeper:
             key_id=entry.row.key_id,
             sealed=self._ring.seal(entry.row.key_id, plain, sealed.ASSERTION),
         )
-        self._new[key] = _New(row, entry, is_adt, assertion, made)
+        self._new[key] = _New(row, entry, is_adt, assertion, made, born)
 
     def _relearn(self, assertion_id: int) -> None:
         """A stamp was lowered: what that identifier's messages say is folded again from all of them."""
@@ -318,7 +321,7 @@ class Keeper:
                 self._marks.append((each.entry, row.id))
                 # Neither is at hand where the stamp was lowered since: the store says how it reads now.
                 if (each.assertion is not None or each.made is not None) and stored_id == row.id:
-                    written = Written(row.id, row.identifier_id, row.key_id, each.assertion, each.made)
+                    written = Written(row.id, row.identifier_id, row.key_id, each.assertion, each.made, each.born)
                     self.results.append(written)
         dirty.mark(self._conn, [(entry.row.person_id, mark) for entry, mark in self._marks], at_us=self._now_us)
 

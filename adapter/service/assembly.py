@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 
 from adapter import __version__, cohort, config, fhir, mapping
-from adapter.config import CsorApiSink, FolderSink, TrustSettings
+from adapter.assertion import OF_FEED, Item, ItemKind
+from adapter.config import CsorApiSink, FhirSearchSource, FolderSink, TrustSettings
 from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
 from adapter.envelope import Media
@@ -44,6 +46,8 @@ from adapter.store.sealing import KeyRing
 log = structlog.get_logger()
 
 Now = Callable[[], datetime]
+
+_BY_ORDER, _NO_ORDER = "obs|", "obs||"
 
 
 def utc_now() -> datetime:
@@ -112,15 +116,23 @@ class Translator:
     def __init__(self, settings: TrustSettings, mappings: Mappings) -> None:
         self._maps = mappings.v2
         self._known = mappings.csor.known
+        self._orders_of = {
+            source.name: source.order_numbers
+            for source in settings.sources
+            if isinstance(source, FhirSearchSource) and source.order_numbers
+        }
         self._timezone = settings.site.timezone
 
-    def __call__(self, media: str, body: bytes) -> Read:
+    def __call__(self, feed: str, media: str, body: bytes) -> Read:
         """Raises MessageError where the bytes will never pass."""
         if media == Media.HL7V2:
             message = Message.parse(body)
             statement = mapping.state(message, self._maps, timezone=self._timezone)
             return Read([statement], content_without_stamp(body), self._stamp_us(message), body)
         reading = fhir.read(body, known=self._known)
+        if feed in self._orders_of:
+            for statement in reading.statements:
+                statement.items = [_under(self._orders_of[feed], item) for item in statement.items]
         return Read(reading.statements, (body,), -1, body, reading.bodies, reading.problems)
 
     def _stamp_us(self, message: Message) -> int:
@@ -128,6 +140,13 @@ class Translator:
         pieces = message.lines[0].split(message.delimiters.field, 7)
         moment = read_time(pieces[6], self._timezone) if len(pieces) > 6 else None
         return moment.utc_us if moment else 0
+
+
+def _under(feed: str, item: Item) -> Item:
+    """A result by its order number, where the trust file says that both sources use the same numbers."""
+    if item.kind is not ItemKind.OBSERVATION or not item.key.startswith(_BY_ORDER) or item.key.startswith(_NO_ORDER):
+        return item
+    return msgspec.structs.replace(item, key=f"{OF_FEED}{feed}|{item.key}")
 
 
 class Works:

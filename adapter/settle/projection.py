@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from adapter.assertion import Assertion, Item, ItemKind, Resource
+from adapter.assertion import OF_FEED, Assertion, Item, ItemKind, Resource
 from adapter.chart import live
 from adapter.errors import Problem
 
@@ -24,8 +24,8 @@ class Projected(Protocol):
     def problems(self) -> tuple[Problem, ...]: ...
 
 
-Project = Callable[[str, Resource, Mapping[str, Resource]], Projected | None]
-"""Kind, resource, context → the row's fields, or None where the rule set leaves it out."""
+Project = Callable[[str, Resource, Mapping[str, Resource], str | None], Projected | None]
+"""Kind, resource, context, day of birth → the row's fields, or None where the rule set leaves it out."""
 
 
 class Source(NamedTuple):
@@ -88,6 +88,8 @@ def scoped_key(item: Item, source: Source) -> str:
     """A natural key that no other sender's numbers can meet."""
     if item.key.startswith(_TRUSTS_OWN):
         return item.key
+    if item.key.startswith(OF_FEED):
+        return item.key.removeprefix(OF_FEED)
     if item.key == "person" or item.key.startswith(_WITHOUT_ORDER):
         # An OBX of an ADT has no order number: a weight of every child would have one key.
         subject = source.assertion.subject

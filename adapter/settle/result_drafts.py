@@ -1,47 +1,67 @@
 """What one result's row is, from all that is said of that result. Pure, so that another process may make it ahead."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
 
 from adapter.assertion import Assertion, ItemKind
 from adapter.chart import live
 from adapter.chart.fresh import Made
 from adapter.chart.sealed import ENCODER
-from adapter.errors import ProblemCode
+from adapter.errors import HOLDING, Problem, ProblemCode
 from adapter.settle.projection import Draft, Project, Projected, RowState, Said, Source, scoped_key
 from adapter.settle.row_versions import content_of
 
 KIND = "lab_result"
 
-# A person must map or decide before such a value may leave.
-_HOLDING = frozenset(
-    {
-        ProblemCode.UNKNOWN_CODE,
-        ProblemCode.UNKNOWN_UNIT,
-        ProblemCode.UNKNOWN_SPECIMEN,
-        ProblemCode.WRONG_SPECIMEN,
-        ProblemCode.AMBIGUOUS_VALUE,
-    }
+DISAGREE = Problem(
+    code=ProblemCode.SOURCES_DISAGREE,
+    text="two sources give different values of this result; the later statement stands until they agree",
 )
 
 
-def result_draft(project: Project, record_id: bytes, said: Sequence[Said]) -> Draft:
-    """The statements folded, and projected."""
+def result_draft(project: Project, record_id: bytes, said: Sequence[Said], *, born: str | None) -> Draft:
+    """The statements folded, and projected. `born`: the day."""
     if len(said) == 1 and not said[0].item.cleared:
         item, source = said[0]
-        made = project(KIND, item.resources[0], source.assertion.context)
+        made = project(KIND, item.resources[0], source.assertion.context, born)
         return _drafted(record_id, made, (source,))
     statements = sorted(said, key=lambda each: live.order(each.item))
     items = [each.item for each in statements]
     sources = tuple(each.source for each in statements)
     sampled = sources[live.names_specimen(items)] if len(items) > 1 else sources[0]
-    return _drafted(record_id, project(KIND, live.fold(items), sampled.assertion.context), sources)
+    draft = _drafted(record_id, project(KIND, live.fold(items), sampled.assertion.context, born), sources)
+    if draft.state is not RowState.DELETED and _disagree(project, statements):
+        return draft._replace(problems=(*draft.problems, DISAGREE))
+    return draft
+
+
+def _disagree(project: Project, statements: Sequence[Said]) -> bool:
+    """Whether the last words of two feeds are different values."""
+    last = {each.source.assertion.feed: each for each in statements}
+    if len(last) == 1:
+        return False
+    values = set()
+    for each in last.values():
+        made = project(KIND, live.fold([each.item]), each.source.assertion.context, None)
+        if made is not None:
+            values.add(_value(made.fields))
+    return len(values) > 1
+
+
+def _value(fields: Mapping[str, Any]) -> tuple[object, ...]:
+    """The number, of which `7.10` and `7.1` are the same; where there is none the text."""
+    number = fields.get("value_num")
+    if number is None:
+        return (fields.get("value_original"),)
+    return (Decimal(number).normalize(), fields.get("comparator"), fields.get("unit_ucum"))
 
 
 def _drafted(record_id: bytes, made: Projected | None, sources: tuple[Source, ...]) -> Draft:
     if made is None:
         return Draft(record_id, KIND, {}, (), sources, RowState.DELETED)
     problems = made.problems
-    is_held = bool(problems) and any(problem.code in _HOLDING for problem in problems)
+    is_held = bool(problems) and any(problem.code in HOLDING for problem in problems)
     return Draft(record_id, KIND, made.fields, problems, sources, RowState.HELD if is_held else RowState.LIVE)
 
 
@@ -54,14 +74,14 @@ class Maker:
         self._project = project
         self._made_by = made_by
 
-    def make(self, assertion_id: int, assertion: Assertion) -> list[Made] | None:
+    def make(self, assertion_id: int, assertion: Assertion, born: str | None) -> list[Made] | None:
         """None where two of its statements speak of one result: those are folded, and with what is stored."""
         source = Source(assertion_id, 0, 0, b"", assertion)
         made: dict[bytes, Made] = {}
         results = [item for item in assertion.items if item.kind is ItemKind.OBSERVATION]
         for item in results:
             record_id = self._result_id(scoped_key(item, source).encode())
-            draft = result_draft(self._project, record_id, [Said(item, source)])
+            draft = result_draft(self._project, record_id, [Said(item, source)], born=born)
             fields = ENCODER.encode(draft.fields)
             content = content_of(fields, [assertion_id], draft.problems, self._made_by)
             made[record_id] = (record_id, content, len(fields), int(draft.state))

@@ -46,13 +46,13 @@ class Results:
                     said.setdefault(record_id, []).append(Said(item, source))
                     keys[record_id] = key
         # Nearly every result is met for the first time: to find that out by inserting spares looking each of them up.
-        drafts = [result_draft(self._project, record_id, each) for record_id, each in said.items()]
+        drafts = [result_draft(self._project, record_id, each, born=child.born) for record_id, each in said.items()]
         announced = self._writer.insert(conn, child, drafts, now_us=now_us)
         if announced is not None:
             return announced
         stored = rows.get_many(conn, list(said))
         others = self._add_earlier(conn, child, said, keys, stored) if stored else {}
-        drafts = [result_draft(self._project, record_id, each) for record_id, each in said.items()]
+        drafts = [result_draft(self._project, record_id, each, born=child.born) for record_id, each in said.items()]
         if others:
             drafts = self._kept_apart(conn, child, drafts, others, stored=stored, now_us=now_us)
         return self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
@@ -132,5 +132,7 @@ class Results:
         by_person: dict[int, list[Said]] = {}
         for each in said:
             by_person.setdefault(owners[each.source.identifier_id], []).append(each)
-        drafts = {person: result_draft(self._project, record_id, theirs) for person, theirs in by_person.items()}
+        drafts = {
+            person: result_draft(self._project, record_id, theirs, born=None) for person, theirs in by_person.items()
+        }
         return {person for person, draft in drafts.items() if draft.state is not RowState.DELETED}

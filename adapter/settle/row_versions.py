@@ -26,6 +26,8 @@ class Child(NamedTuple):
     scope: bytes
     """Pseudonym and birth: when they change, every row leaves anew."""
     identifier_ids: frozenset[int]
+    born: str | None = None
+    """The day of birth: what is plausible depends on the age."""
 
 
 def unsealed(ring: KeyRing, row: CsorRow) -> Content:
@@ -64,7 +66,7 @@ class RowWriter:
         digest_of = {state.value: self._ring.blinder("row", child.scope, bytes((state,))) for state in RowState}
         version_of = {state.value: _next_version(None, state, is_same=False) for state in RowState}
         new: list[CsorRow] = []
-        for _, _, key_id, _, made in written:
+        for _, _, key_id, _, made, _ in written:
             contents = self._ring.seal_many(key_id, [content for _, content, _, _ in made or ()], sealed.ROW)
             for (record_id, content, size, state), body in zip(made or (), contents, strict=True):
                 digest = digest_of[state](content[1 : 1 + size])

@@ -20,7 +20,7 @@ from adapter.chart.sealed import Summary, decode_summary
 from adapter.cohort import CaseState, CohortRules
 from adapter.envelope import utc_us
 from adapter.identity import NhsNumber
-from adapter.identity.patients import birth_of
+from adapter.identity.patients import birth_of, day_of
 from adapter.mapping import CsorMaps
 from adapter.settle.drafting import Drafting
 from adapter.settle.judging import judged
@@ -159,7 +159,8 @@ class Settler:
             made = self._fresh.take_made(marks) if person_id in found else []
             summary = self.summary(found[person_id]) if made else Summary()
             is_steady = summary.is_included and summary.release_after is None
-            if is_steady and all(each.identifier_id in summary.members for each in made):
+            born = day_of(summary.birth)
+            if is_steady and all(each.identifier_id in summary.members and each.born == born for each in made):
                 ready[person_id] = self._writer.made(_child(person_id, summary), made, kind=LAB_RESULT, now_us=now_us)
         done: set[int] = set()
         waiting = list(ready)
@@ -362,7 +363,7 @@ class Settler:
     def _load(self, conn: Connection, assertion_ids: Sequence[int]) -> Iterable[Source]:
         at_hand = [
             Source(number, assertions.message_of(number), identifier_id, key_id, assertion)
-            for number, identifier_id, key_id, assertion, _ in self._fresh.take(assertion_ids)
+            for number, identifier_id, key_id, assertion, _, _ in self._fresh.take(assertion_ids)
             if assertion is not None
         ]
         if len(at_hand) == len(assertion_ids):
@@ -385,7 +386,7 @@ def _share(due: dict[int, list[int]]) -> dict[int, list[int]]:
 
 
 def _child(person_id: int, summary: Summary) -> Child:
-    return Child(person_id, summary.scope, frozenset(summary.members))
+    return Child(person_id, summary.scope, frozenset(summary.members), day_of(summary.birth))
 
 
 def _at(summary: Summary, release_after: int | None) -> Summary:

@@ -8,9 +8,9 @@ if "work" in sys.orig_argv:
 
     _translate = Translator.__call__
 
-    def _translate_or_shout(self: Translator, media: str, body: bytes) -> Any:
+    def _translate_or_shout(self: Translator, feed: str, media: str, body: bytes) -> Any:
         if b"-POISON" in body:
             raise RuntimeError(body.decode("utf-8", "replace"))
-        return _translate(self, media, body)
+        return _translate(self, feed, media, body)
 
     Translator.__call__ = _translate_or_shout  # type: ignore[method-assign]

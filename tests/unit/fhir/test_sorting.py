@@ -97,24 +97,24 @@ class TestKeyOfAResult:
         ordered = an_observation(
             "Patient/1", code=a_concept("CRP"), basedOn=[{"identifier": a_number("FILL", "F1")}], id="o1"
         )
-        assert [item.key for item in items(ordered)] == ["obs|F1||CRP||"]
+        assert [item.key for item in items(ordered)] == ["obs|F1||CRP|"]
 
     def test_takes_order_and_battery_from_the_report_that_lists_it(self) -> None:
         report = a_report(identifier=[a_number("PLAC", "P1"), a_number("FILL", "F|1")], result=[{"reference": "#"}])
         report["result"] = [{"reference": "Observation/o1"}]
         (item,) = items(report, an_observation("Patient/1", code=a_concept("HB")))
-        assert item.key == "obs|F\\F\\1|FBC|HB||"
+        assert item.key == "obs|F\\F\\1|FBC|HB|"
 
     def test_follows_to_the_request_in_the_body(self) -> None:
         request = a_resource("ServiceRequest", identifier=[a_number("PLAC", "P1")], code=a_concept("U&E"))
         ordered = an_observation("Patient/1", code=a_concept("NA"), basedOn=[{"reference": "ServiceRequest/r1"}])
         (item,) = items(request, ordered)
-        assert item.key == "obs|P1|U&E|NA||"
+        assert item.key == "obs|P1|U&E|NA|"
 
     def test_prefers_the_laboratorys_own_code(self) -> None:
         code = {"coding": [{"system": "http://loinc.org", "code": "1988-5"}, {"system": "urn:id:L", "code": "CRP"}]}
         ordered = an_observation("Patient/1", code=code, basedOn=[{"identifier": a_number("FILL", "F1")}])
-        assert [item.key for item in items(ordered)] == ["obs|F1||CRP||"]
+        assert [item.key for item in items(ordered)] == ["obs|F1||CRP|"]
 
     def test_is_the_id_where_no_order_is_known(self) -> None:
         assert [item.key for item in items(an_observation("Patient/1"))] == ["Observation/o1"]
