@@ -97,8 +97,8 @@ class StoredMemory:
     def _row(self, search: Search, position: Position, *, now: datetime) -> polls.SearchRow:
         cursor_us = None if position.cursor is None else utc_us(position.cursor)
         row = self._rows[search.name]._replace(cursor_us=cursor_us, trouble="", key_id=None, sealed=None)
-        if not position.began:
-            return row._replace(finished_us=utc_us(now))
+        if position.complete is not None:
+            return row._replace(complete_us=utc_us(position.complete))
         under = _Under(position.link, position.began, position.reached, position.in_order)
         key_id = self._ring.day_key(now.date())
         return row._replace(key_id=key_id, sealed=self._ring.seal(key_id, msgspec.json.encode(under), _POSITION))

@@ -14,7 +14,7 @@ from adapter.store.database import Connection
 
 
 def status_of(conn: Connection, settings: TrustSettings, *, now: datetime) -> dict[str, dict[str, Any]]:
-    """Each FHIR source: when it was last read whole, how old its cursors are, pages, and what is wrong."""
+    """Each FHIR source: as of when it is read whole, how old its cursors are, pages, and what is wrong."""
     counted = counters.all_counts(conn)
     return {source.name: _status(conn, settings, source, counted, now=now) for source in fhir_sources(settings)}
 
@@ -27,7 +27,7 @@ def _status(
     for search in searches_of(config.rules_of(source, settings.fhir_search)):
         row = rows.get(search.name)
         searches[search.name] = {
-            "last_success_s": _age_s(row.finished_us if row else None, now),
+            "last_success_s": _age_s(row.complete_us if row else None, now),
             "cursor_s": _age_s(row.cursor_us if row else None, now),
             "trouble": row.trouble if row else "",
         }

@@ -73,6 +73,8 @@ class Position:
     """The latest change seen by it."""
     in_order: bool = True
     """Whether its pages came in the order of their changes, as asked."""
+    complete: datetime | None = None
+    """Set by the last page: when its first page was asked for. All that was there then is in."""
 
     def since(self, overlap: timedelta) -> datetime:
         """From when on its first page asks; whole seconds."""
@@ -82,9 +84,12 @@ class Position:
             start = max(start, self.reached - overlap)
         return start.replace(microsecond=0)
 
-    def after(self, page: Page, *, now: datetime) -> "Position":
+    def beginning(self, now: datetime) -> "Position":
+        """Where it stands when its next page is about to be asked for."""
+        return self if self.began is not None else replace(self, began=now, complete=None)
+
+    def after(self, page: Page) -> "Position":
         """Where it stands when this page is in."""
-        began = self.began or now
         # What is included may have changed at any time: the search is for the matches.
         times = [entry.updated for entry in page.entries if entry.updated is not None and not entry.is_include]
         in_order = (
@@ -92,10 +97,12 @@ class Position:
         )
         reached = max([*times, *([self.reached] if self.reached else [])], default=None)
         if page.next_link:
-            return replace(self, link=page.next_link, began=began, reached=reached, in_order=in_order)
-        # A change dated in the future, by a wrong clock, must not hide the changes until then.
-        moved = [moment for moment in (self.cursor, min(reached, began) if reached else None) if moment is not None]
-        return Position(first=self.first, cursor=max(moved, default=None))
+            return replace(self, link=page.next_link, reached=reached, in_order=in_order)
+        if reached is not None and self.began is not None:
+            # A change dated in the future, by a wrong clock, must not hide the changes until then.
+            reached = min(reached, self.began)
+        moved = [moment for moment in (self.cursor, reached) if moment is not None]
+        return Position(first=self.first, cursor=max(moved, default=None), complete=self.began)
 
     def again(self) -> "Position":
         """The links lead nowhere any more: from its first page, or from where the order lets it go on."""
@@ -188,7 +195,7 @@ class FhirSearches:
         return faults
 
     def _to_its_end(self, search: Search, stop: threading.Event) -> None:
-        position = self._memory.position(search)
+        position = self._memory.position(search).beginning(self._rules.now())
         circle = _Circle()
         restarts = pages = 0
         while True:
@@ -229,14 +236,13 @@ class FhirSearches:
         """Keep what is new on a page, then note that it is in."""
         known = self._memory.known(search, page.entries)
         fresh = to_keep(page.entries, known)
-        now = self._rules.now()
         if fresh:
             body = body_of(fresh, timestamp=page.timestamp)
-            self._keep([Received(feed=self._feed, media=Media.FHIR, received_at=now, body=body)])
+            self._keep([Received(feed=self._feed, media=Media.FHIR, received_at=self._rules.now(), body=body)])
         counts = {"pages": 1, "resources": len(fresh), "unchanged": len(page.entries) - len(fresh)}
         for issue in page.issues:
             counts[f"outcome.{issue.severity}"] = counts.get(f"outcome.{issue.severity}", 0) + 1
             _log.warning("the server remarks", feed=self._feed, search=search.name, issue=issue.code)
-        position = position.after(page, now=now)
+        position = position.after(page)
         self._memory.page_in(search, position, fresh, counts)
         return position

@@ -21,8 +21,8 @@ class SearchRow(NamedTuple):
     """From when on it was asked for."""
     cursor_us: int | None
     """Up to where all is in; None before it has come to its end once."""
-    finished_us: int | None
-    """When it last came to its end."""
+    complete_us: int | None
+    """When the last one that came to its end began: all that was there then is in."""
     trouble: str
     key_id: bytes | None
     sealed: bytes | None
@@ -69,9 +69,9 @@ def open_search(conn: Connection, *, source: str, search: str, first_us: int) ->
 def stand(conn: Connection, row: SearchRow) -> None:
     """Write where a search stands now."""
     statement = (
-        "UPDATE polled_search SET cursor_us = ?, finished_us = ?, trouble = ?, key_id = ?, sealed = ? WHERE id = ?"
+        "UPDATE polled_search SET cursor_us = ?, complete_us = ?, trouble = ?, key_id = ?, sealed = ? WHERE id = ?"
     )
-    run(conn, statement, (row.cursor_us, row.finished_us, row.trouble, row.key_id, row.sealed, row.id))
+    run(conn, statement, (row.cursor_us, row.complete_us, row.trouble, row.key_id, row.sealed, row.id))
 
 
 def set_search_trouble(conn: Connection, search_id: int, trouble: str) -> None:

@@ -240,7 +240,7 @@ POLLED_SEARCH = Table(
     Column("search", Text, nullable=False),
     Column("first_us", BigInteger, nullable=False),
     Column("cursor_us", BigInteger),
-    Column("finished_us", BigInteger),
+    Column("complete_us", BigInteger),
     Column("trouble", Text, nullable=False),
     Column("key_id", LargeBinary),
     Column("sealed", LargeBinary),

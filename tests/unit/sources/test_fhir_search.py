@@ -167,6 +167,21 @@ def test_the_next_search_begins_an_overlap_before_the_cursor_and_takes_only_what
     assert "_lastUpdated=ge2026-03-01T12%3A12%3A00Z" in since
 
 
+def test_a_search_is_complete_as_of_its_beginning(place: Place) -> None:
+    place.fails(Fault(effect=faults.status(503), page=3, times=None))
+    assert place.disk.positions[VALUES.name].complete is None
+    place.now = at(700)
+    place.hospital.add([a_value(95, minutes=650)])
+    place.hospital.advance(at(690))
+
+    place.turn()  # goes on with the pages of the search that began before the last value
+    first = place.disk.positions[VALUES.name].complete
+    place.turn()
+
+    assert (first, place.disk.positions[VALUES.name].complete) == (at(600), at(700))
+    assert place.disk.versions == [*EVERY, "o95/1"]
+
+
 def test_nothing_new_appends_nothing(place: Place) -> None:
     place.turn()
     place.turn()

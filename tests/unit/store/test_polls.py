@@ -12,10 +12,10 @@ def test_a_search_stands_where_it_was_left(conn: Connection) -> None:
     row = a_search(conn)
     assert (row.first_us, row.cursor_us, row.sealed, row.trouble) == (100, None, None, "")
 
-    polls.stand(conn, row._replace(cursor_us=500, finished_us=600, key_id=b"k" * 16, sealed=b"link"))
+    polls.stand(conn, row._replace(cursor_us=500, complete_us=600, key_id=b"k" * 16, sealed=b"link"))
 
     again = a_search(conn)
-    assert again == row._replace(cursor_us=500, finished_us=600, key_id=b"k" * 16, sealed=b"link")
+    assert again == row._replace(cursor_us=500, complete_us=600, key_id=b"k" * 16, sealed=b"link")
     assert a_search(conn, search="Encounter").id != again.id
 
 

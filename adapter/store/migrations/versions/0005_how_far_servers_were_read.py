@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("search", sa.Text(), nullable=False),
         sa.Column("first_us", sa.BigInteger(), nullable=False),
         sa.Column("cursor_us", sa.BigInteger(), nullable=True),
-        sa.Column("finished_us", sa.BigInteger(), nullable=True),
+        sa.Column("complete_us", sa.BigInteger(), nullable=True),
         sa.Column("trouble", sa.Text(), nullable=False),
         sa.Column("key_id", sa.LargeBinary(), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
