@@ -28,14 +28,17 @@ def listing(parts: Iterable[Part], index: Index) -> Mapping[int, Part]:
 
 def observation_key(part: Part, index: Index, *, report: Part | None) -> str:
     """`obs|order|battery|test|` where an order number is known, else the id."""
+    if report is None and "basedOn" not in part.resource:
+        return index.key_of_part(part)
     holders = [part.resource] if report is None else [part.resource, report.resource]
     orders = [each for holder in holders for each in _ordered(holder, index)]
     numbers = [*orders, *holders[1:]]
     order = _number(numbers, _FILLER) or _number(numbers, _PLACER)
     if not order:
         return index.key_of_part(part)
-    battery = next((code for each in (*holders[1:], *orders) if (code := _local_code(each))), "")
-    return "obs" + "".join(f"|{_plain(each)}" for each in (order, battery, _local_code(part.resource), ""))
+    batteries = (_local_code(each) for each in (*holders[1:], *orders) if "code" in each)
+    battery = next(filter(None, batteries), "")
+    return f"obs|{_plain(order)}|{_plain(battery)}|{_plain(_local_code(part.resource))}|"
 
 
 def imaging_key(part: Part, index: Index) -> str:
