@@ -33,7 +33,7 @@ from adapter.dispatch import record_bytes
 from adapter.errors import ExitCode, SetupError
 from adapter.hl7v2.message import Message
 from adapter.mapping.csor_outcome import Step
-from adapter.mapping.trace import Origin, trace
+from adapter.mapping.trace import Origin, trace, trace_related
 from adapter.service.assembly import Mappings, identity_settings, made_by, open_ring, open_store
 from adapter.settle.bodies import Cut
 from adapter.settle.lineage import Explained, Explainer, Guides
@@ -71,7 +71,8 @@ def explainer(settings: TrustSettings) -> Iterator[Explainer]:
     mappings = Mappings.load(settings)
 
     def traced(message: Message) -> list[Origin]:
-        return trace(message, mappings.v2, timezone=settings.site.timezone)
+        zone = settings.site.timezone
+        return trace(message, mappings.v2, timezone=zone) + trace_related(message, mappings.v2, timezone=zone)
 
     guides = Guides(mappings.csor, mappings.cohort, identity_settings(settings), made_by(settings, mappings), traced)
     ring = open_ring(settings)
@@ -127,7 +128,7 @@ def _text_lines(row: str, found: Explained, fields: Sequence[FieldLineage]) -> I
 def _cut_lines(cut: Cut, rule: str) -> Iterator[str]:
     spot = f"{cut.position}, bytes {cut.start} to {cut.end}" if cut.end else cut.position or "no bytes"
     yield f"    message {cut.message}, feed {cut.feed}, {spot}: {cut.element}"
-    for place, steps in ((cut.rule, cut.steps), (rule, cut.then)):
+    for place, steps in ((cut.rule, cut.steps), (cut.then_rule or rule, cut.then)):
         for step in steps:
             yield f"    {place:<24} {_step_text(step)}"
 

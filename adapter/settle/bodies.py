@@ -10,8 +10,9 @@ from adapter.chart.origins import Place
 from adapter.envelope import Media
 from adapter.fhir import Part
 from adapter.hl7v2.message import Message
+from adapter.identity.patients import MOTHER_CODES
 from adapter.mapping.csor_outcome import Step
-from adapter.mapping.trace import CONTEXT, Origin
+from adapter.mapping.trace import CONTEXT, RELATED, Origin
 from adapter.settle.projection import Source
 from adapter.store import messages
 from adapter.store.database import Connection
@@ -40,6 +41,8 @@ class Cut(NamedTuple):
     steps: tuple[Step, ...]
     then: tuple[Step, ...] = ()
     """What the rule of the field does with this one of several cuts: a code in its normal form, a date in words."""
+    then_rule: str = ""
+    """Whose these are, where they are another rule's."""
 
 
 class _Found(NamedTuple):
@@ -52,6 +55,7 @@ class _Found(NamedTuple):
 
 class _Body(Protocol):
     def find(self, place: Place, source: Source) -> _Found: ...
+    def mother(self) -> "tuple[str, _Found] | None": ...
 
 
 class Bodies:
@@ -65,13 +69,20 @@ class Bodies:
 
     def cut(self, place: Place, source: Source, *, element: str) -> Cut:
         """Where the value at a place of this source's statement came from."""
+        body = self._body(source)
+        return _cut(body, source, element, body.find(place, source))
+
+    def mother(self, source: Source) -> Cut | None:
+        """What in the message of this source names the mother; her number itself is not told."""
+        body = self._body(source)
+        found = body.mother()
+        return None if found is None else _cut(body, source, *found)
+
+    def _body(self, source: Source) -> _Body:
         number = source.message_id
-        body = self._read.get(number)
-        if body is None:
-            body = self._read[number] = self._open(number)
-        found = body.find(place, source)
-        media = Media.FHIR if isinstance(body, _FhirBody) else Media.HL7V2
-        return Cut(number, source.assertion.feed, media, element, *found)
+        if number not in self._read:
+            self._read[number] = self._open(number)
+        return self._read[number]
 
     def _open(self, number: int) -> _Body:
         row = messages.by_id(self._conn, number)
@@ -83,9 +94,17 @@ class Bodies:
         return _V2Body(self._trace(Message.parse(body)))
 
 
+def _cut(body: _Body, source: Source, element: str, found: _Found) -> Cut:
+    media = Media.FHIR if isinstance(body, _FhirBody) else Media.HL7V2
+    return Cut(source.message_id, source.assertion.feed, media, element, *found)
+
+
 class _NoBody:
     def find(self, place: Place, source: Source) -> _Found:
         return _nowhere("the body is not held any more")
+
+    def mother(self) -> tuple[str, _Found] | None:
+        return None
 
 
 class _V2Body:
@@ -97,6 +116,18 @@ class _V2Body:
         if origin is None:
             return _nowhere("the mappings of today do not give this value")
         return _Found(origin.position, origin.start, origin.end, origin.rule, origin.steps)
+
+    def mother(self) -> tuple[str, _Found] | None:
+        for (item, number, path), origin in self._origins.items():
+            is_code = item == RELATED and re.fullmatch(r"relationship\[\d+\]\.coding\[\d+\]\.code", path)
+            if is_code and origin.steps[-1].result in MOTHER_CODES:
+                if origin.end:
+                    return path, _Found(origin.position, origin.start, origin.end, origin.rule, origin.steps)
+                # PID-21 is hers by its place.
+                at = self._origins.get((RELATED, number, "identifier[0].value"))
+                if at is not None:
+                    return path, _Found(at.position, at.start, at.end, origin.rule, (Step("present", "", "true"),))
+        return None
 
 
 class _FhirBody:
@@ -114,10 +145,21 @@ class _FhirBody:
             resource, path = assertion.items[place.item].resources[place.resource], place.path
         for part in self._parts:
             if part.resource == resource:
-                value = fhir.Path(path).first(part.resource)
-                pointer = part.at + "".join(f"/{step}" for step in re.findall(r"[^.\[\]]+", path))
-                return _Found(pointer, 0, 0, "", (Step("json", pointer, _text(value)),))
+                return _pointed(part, path, fhir.Path(path).first(part.resource))
         return _nowhere("the body does not hold this resource in this form")
+
+    def mother(self) -> tuple[str, _Found] | None:
+        for part in self._parts:
+            if part.resource["resourceType"] == "RelatedPerson":
+                for path, code in fhir.Path("relationship.coding.code").located(part.resource):
+                    if code in MOTHER_CODES:
+                        return path, _pointed(part, path, code)
+        return None
+
+
+def _pointed(part: Part, path: str, value: Any) -> _Found:
+    pointer = part.at + "".join(f"/{step}" for step in re.findall(r"[^.\[\]]+", path))
+    return _Found(pointer, 0, 0, "", (Step("json", pointer, _text(value)),))
 
 
 def _nowhere(why: str) -> _Found:

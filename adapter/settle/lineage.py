@@ -3,22 +3,25 @@
 Reads only. What it finds is what settling did as long as mappings and settings are the same; `made_by` tells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from adapter.chart.sealed import Content
 from adapter.cohort import CohortRules
-from adapter.fhir.path import Path
 from adapter.identity import IdentitySettings
 from adapter.mapping import CsorMaps
-from adapter.mapping.csor_trace import FieldTrace
 from adapter.settle.bodies import Bodies, TraceV2
+from adapter.settle.drafted import Row
 from adapter.settle.drafting import Drafting
 from adapter.settle.lineage_cases import CaseExplainer
-from adapter.settle.lineage_values import FieldLineage, Value
+from adapter.settle.lineage_derived import DerivedExplainer, as_stored
+from adapter.settle.lineage_events import EventExplainer
+from adapter.settle.lineage_rows import Drafted, RowTracer
+from adapter.settle.lineage_values import FieldLineage
 from adapter.settle.loading import record_id_of
 from adapter.settle.projection import RowState
-from adapter.settle.refolding import Folded, Refolder
+from adapter.settle.refolding import Refolder
 from adapter.settle.row_versions import unsealed
 from adapter.store import assertions, rows
 from adapter.store.database import Connection
@@ -55,14 +58,15 @@ class Explainer:
     def __init__(self, conn: Connection, ring: KeyRing, *, guides: Guides) -> None:
         self._conn = conn
         self._ring = ring
-        self._csor = guides.csor
         self._made_by = guides.made_by
+        csor = guides.csor
         bodies = Bodies(conn, ring, trace=guides.trace)
-        self._refolder = Refolder(conn, ring, bodies=bodies, identity=guides.identity)
-        self._drafting = Drafting(guides.csor, record_id=partial(record_id_of, ring))
-        self._cases = CaseExplainer(
-            self._refolder, rules=guides.cohort, codelists=guides.csor.codelists, drafting=self._drafting
-        )
+        refolder = Refolder(conn, ring, bodies=bodies, identity=guides.identity)
+        drafting = Drafting(csor, record_id=partial(record_id_of, ring))
+        self._tracer = RowTracer(refolder, csor=csor, rules=guides.cohort, drafting=drafting)
+        self._derived = DerivedExplainer(self._tracer, rules=csor.outcome_rules)
+        self._cases = CaseExplainer(self._tracer, rules=guides.cohort, codelists=csor.codelists)
+        self._events = EventExplainer(self._tracer, derived=self._derived, cases=self._cases, rules=csor.outcome_rules)
 
     def explain(self, record_id: bytes) -> Explained | None:
         """None where there is no such row; a deleted row has no fields."""
@@ -70,35 +74,30 @@ class Explainer:
         if row is None:
             return None
         content = unsealed(self._ring, row)
-        ids = content.assertion_ids
-        fields: tuple[FieldLineage, ...] = ()
-        if row.deleted == RowState.DELETED:
-            pass
-        elif row.kind == "condition_case":
-            fields = tuple(self._cases.explain(row.person_id, content.fields, ids))
+        found = () if row.deleted == RowState.DELETED else self._fields(row, content)
+        said_in = tuple(sorted({assertions.message_of(number) for number in content.assertion_ids}))
+        is_of_today = content.made_by == self._made_by
+        return Explained(row.kind, row.person_id, RowState(row.deleted), said_in, is_of_today, tuple(found))
+
+    def _fields(self, row: CsorRow, content: Content) -> Iterable[FieldLineage]:
+        stored = content.fields
+        if not stored:
+            return ()
+        if row.kind == "lab_result":
+            return self._tracer.result(row, content.assertion_ids, stored)
+        child = self._tracer.child(row.person_id)
+        if row.kind == "condition_case":
+            return self._cases.explain(child, stored)
+        drafted = child.rows.get(row.record_id)
+        return self._of_row(child, drafted, stored) if drafted is not None else ()
+
+    def _of_row(self, child: Drafted, row: Row, stored: Mapping[str, Any]) -> Iterator[FieldLineage]:
+        own = self._tracer.fields(child, row)
+        if row.kind == "outcome_event":
+            found: Iterable[FieldLineage | None] = self._events.explain(child, row)
         else:
-            folded = self._refolder.person(row.person_id) if row.kind == "infant" else self._refolder.row(row, ids)
-            if folded is not None:
-                fields = tuple(self._mapped(row, folded, content.fields))
-        said_in = tuple(sorted({assertions.message_of(number) for number in ids}))
-        return Explained(
-            row.kind, row.person_id, RowState(row.deleted), said_in, content.made_by == self._made_by, fields
-        )
-
-    def _mapped(self, row: CsorRow, folded: Folded, stored: dict[str, Any]) -> Iterator[FieldLineage]:
-        traced = self._csor.project_traced(row.kind, folded.resource, context=folded.context)
-        for name, trace in (traced.lineage if traced else {}).items():
-            value = stored.get(name)
-            if value is not None:
-                yield FieldLineage(name, value, trace.rule, tuple(self._values(folded, trace, value)))
-
-    def _values(self, folded: Folded, trace: FieldTrace, value: Any) -> Iterator[Value]:
-        parts = trace.parts or ((("", trace.sources, trace.steps)),)
-        for at, sources, steps in parts:
-            cuts = tuple(cut for source in sources if (cut := self._refolder.cut(folded, source)) is not None)
-            yield Value(at, _inside(value, at), cuts, steps)
-
-
-def _inside(value: Any, at: str) -> Any:
-    """`[0].code` of a list of codes; the value itself for an empty place."""
-    return Path(f"list{at}").first({"list": value}) if at else value
+            names = [name for name, value in row.fields.items() if value is not None]
+            found = [own.get(name) or self._derived.explain(child, row, name) for name in names]
+        for each in found:
+            if each is not None and stored.get(each.field) is not None:
+                yield as_stored(each, stored)

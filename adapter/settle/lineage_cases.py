@@ -1,20 +1,21 @@
-"""Where a case came from: the rule that gave its state, and the bytes of each code and date that count as evidence."""
+"""Where a case came from: the rule that gave its state, and the bytes of each code, sentence and date that count."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from adapter.chart.origins import Stated
 from adapter.cohort import CaseState, CohortRules, Evidence
 from adapter.cohort.reasons import day, told
 from adapter.fhir.path import Path
 from adapter.mapping import CodeLists
 from adapter.mapping.csor_outcome import Step
 from adapter.settle.bodies import Cut
-from adapter.settle.drafting import Drafting
-from adapter.settle.judging import case_flags, judged
+from adapter.settle.drafted import Read
+from adapter.settle.judging import case_flags
+from adapter.settle.lineage_prose import ProseExplainer
+from adapter.settle.lineage_rows import Drafted, RowTracer, inside
 from adapter.settle.lineage_values import FieldLineage, Value
-from adapter.settle.projection import History, Said, history
-from adapter.settle.refolding import Folded, Refolder
+from adapter.settle.projection import History, Said
+from adapter.settle.refolding import Folded
 
 _DATES = ("onsetDateTime", "onsetPeriod.start", "recordedDate", "performedDateTime", "performedPeriod.start")
 
@@ -23,33 +24,28 @@ class _Shown(NamedTuple):
     """One item of evidence, found again."""
 
     evidence: Evidence
-    code: Cut | None
+    said: Cut | None
+    """The code as sent, the sentence of a text, or the form of an operative record; `then` to what it says."""
     system: Cut | None
     date: Cut | None
-    listed: tuple[Step, ...]
-    """From the code as sent to the line of the list it is on."""
 
 
 class CaseExplainer:
-    """Judges a child once more and finds the evidence in its messages."""
+    """Finds the evidence of a case in the messages of the child."""
 
-    def __init__(self, refolder: Refolder, *, rules: CohortRules, codelists: CodeLists, drafting: Drafting) -> None:
-        self._refolder = refolder
+    def __init__(self, tracer: RowTracer, *, rules: CohortRules, codelists: CodeLists) -> None:
+        self._tracer = tracer
+        self._refolder = tracer.refolder
         self._rules = rules
         self._codelists = codelists
-        self._drafting = drafting
+        self._prose = ProseExplainer(tracer, rules=rules)
 
-    def explain(
-        self, person_id: int, stored: Mapping[str, Any], assertion_ids: Sequence[int]
-    ) -> Iterator[FieldLineage]:
+    def explain(self, child: Drafted, stored: Mapping[str, Any]) -> Iterator[FieldLineage]:
         """Each field of a `condition_case` that has a value."""
-        past = history(self._refolder.sources(assertion_ids))
-        patient = self._refolder.person(person_id).resource
-        cases = judged(past, patient, self._drafting.notes(past), rules=self._rules)
-        case = next((each for each in cases if each.condition == stored["condition"]), None)
+        case = _case(child, stored["condition"])
         if case is None or not case.place:
             return
-        shown = [self._shown(past, case, each) for each in case.evidence if each.is_coded]
+        shown = [self._shown(child, case, each) for each in case.evidence]
         file = case.place.partition(":")[0]
         line = next(each.rule._line for each in self._rules.conditions if each.rule.name == case.condition)
         named = Step("constant", f"{file}:{line}", case.condition)
@@ -58,16 +54,27 @@ class CaseExplainer:
             if stored.get(field) is not None:
                 yield FieldLineage(field, stored[field], case.place, tuple(_as_stored(values, stored[field])))
 
-    def _shown(self, past: History, case: CaseState, evidence: Evidence) -> _Shown:
+    def evidence(self, child: Drafted, condition: str) -> tuple[Cut, ...]:
+        """What counts for a condition of the child."""
+        case = _case(child, condition)
+        shown = [self._shown(child, case, each) for each in case.evidence] if case else []
+        return tuple(each.said for each in shown if each.said is not None)
+
+    def _shown(self, child: Drafted, case: CaseState, evidence: Evidence) -> _Shown:
+        if evidence.origin == "text":
+            return _Shown(evidence, *self._prose.sentence(child, evidence, condition=case.condition))
+        if evidence.origin == "note":
+            return _Shown(evidence, *self._prose.record(child, evidence))
+        past = child.past
         lists = past.procedures if evidence.is_operation else past.diagnoses
         entry, coding = self._entry(lists[evidence.ref], evidence)
         code = self._refolder.cut(entry, f"{coding}.code")
-        system = self._refolder.cut(entry, f"{coding}.system")
-        return _Shown(evidence, code, system, self._date(past, entry, evidence), self._listed(case, evidence))
+        if code is not None:
+            code = code._replace(then=self._listed(case, evidence), then_rule=case.place)
+        return _Shown(evidence, code, self._refolder.cut(entry, f"{coding}.system"), self._date(past, entry, evidence))
 
     def _entry(self, said: Said, evidence: Evidence) -> tuple[Folded, str]:
         """The entry of the list with this code, and the one with this date where the code comes more than once."""
-        number = next(n for n, item in enumerate(said.source.assertion.items) if item is said.item)
         wanted = (evidence.system, evidence.code)
         found = [
             (nth, place)
@@ -77,20 +84,19 @@ class CaseExplainer:
         ]
         dated = [each for each in found if _date_path(said.item.resources[each[0]], evidence.at)]
         nth, place = (dated or found)[0]
-        return self._refolder.entry(said.source, number, nth), place
+        context = said.source.assertion.context
+        return self._refolder.read(Read(said.item.resources[nth], context, (said,), said.source, nth=nth)), place
 
     def _date(self, past: History, entry: Folded, evidence: Evidence) -> Cut | None:
         path = _date_path(entry.resource, evidence.at)
         if path:
             return self._refolder.cut(entry, path)
         # R2b: no date of its own, so the visit's beginning was taken.
-        stated = [
-            Stated(said.item, said.source.assertion_id, number)
-            for said in past.encounters.get(evidence.ref, ())
-            for number, item in enumerate(said.source.assertion.items)
-            if item is said.item
-        ]
-        return self._refolder.cut(self._refolder.whole(stated), "period.start") if stated and evidence.at else None
+        said = tuple(past.encounters.get(evidence.ref, ()))
+        if not said or not evidence.at:
+            return None
+        visit = self._refolder.read(Read(past.visits[evidence.ref].encounter, {}, said, is_visit=True))
+        return self._refolder.cut(visit, "period.start")
 
     def _listed(self, case: CaseState, evidence: Evidence) -> tuple[Step, ...]:
         normal = Step("normalise", evidence.system_name, evidence.code)
@@ -102,19 +108,24 @@ class CaseExplainer:
         return (normal,)
 
 
+def _case(child: Drafted, condition: str) -> CaseState | None:
+    return next((each for each in child.cases if each.condition == condition), None)
+
+
 def _date_path(resource: Mapping[str, Any], at: str) -> str:
     return next((path for path in _DATES if at and Path(path).first(dict(resource)) == at), "")
 
 
 def _fields(case: CaseState, shown: Sequence[_Shown], codelists: CodeLists) -> dict[str, list[Value]]:
-    codes = tuple(each.code._replace(then=each.listed) for each in shown if each.code)
+    said = tuple(each.said for each in shown if each.said)
+    coded = [each for each in shown if each.evidence.is_coded]
     first = next((each for each in shown if each.evidence.at), None)
     dates = (first.date,) if first and first.date else ()
     return {
-        "state": [Value("", case.state.value, codes, (Step("state", case.place, case.state.value),))],
+        "state": [Value("", case.state.value, said, (Step("state", case.place, case.state.value),))],
         "because": [_sentence(case, shown)],
         "first_evidence": [Value("", case.first_evidence, dates, (Step("take", "", case.first_evidence or ""),))],
-        "evidence": [value for number, each in enumerate(shown) for value in _code(number, each, codelists)],
+        "evidence": [value for number, each in enumerate(coded) for value in _code(number, each, codelists)],
         "flags": [
             Value(f"[{number}]", flag, (), (Step("constant", case.place, flag),))
             for number, flag in enumerate(case_flags(case))
@@ -126,8 +137,9 @@ def _code(number: int, shown: _Shown, codelists: CodeLists) -> Iterator[Value]:
     name = shown.evidence.system_name
     named = Step("table", codelists.place_of(name), name)
     yield Value(f"[{number}].system", name, (shown.system,) if shown.system else (), (named,))
-    code = (shown.code,) if shown.code else ()
-    yield Value(f"[{number}].code", shown.evidence.code, code, shown.listed)
+    code = (shown.said._replace(then=()),) if shown.said else ()
+    listed = shown.said.then if shown.said else ()
+    yield Value(f"[{number}].code", shown.evidence.code, code, listed)
     yield Value(f"[{number}].listed", True, code, (Step("present", "", "true"),))
 
 
@@ -137,13 +149,15 @@ def _sentence(case: CaseState, shown: Sequence[_Shown]) -> Value:
     cuts: list[Cut] = []
     for each in shown:
         words, code, date = told(each.evidence), each.evidence.code, day(each.evidence.at)
-        if words not in text or each.code is None:
+        if words not in text:
             continue
-        frame = words.replace(code, f"{{{len(cuts)}}}", 1)
-        cuts.append(each.code._replace(then=(Step("normalise", each.evidence.system_name, code),)))
+        frame = words
+        if code and each.said is not None:
+            frame = frame.replace(code, f"{{{len(cuts)}}}", 1)
+            cuts.append(each.said._replace(then=(Step("normalise", each.evidence.system_name, code),)))
         if each.date is not None and frame.endswith(date):
             frame = frame.removesuffix(date) + f"{{{len(cuts)}}}"
-            cuts.append(each.date._replace(then=(Step("day", "", date),)))
+            cuts.append(each.date._replace(then=(*each.date.then, Step("day", "", date))))
         text = text.replace(words, frame)
     return Value("", case.because, tuple(cuts), (Step("sentence", text, case.because),))
 
@@ -151,4 +165,4 @@ def _sentence(case: CaseState, shown: Sequence[_Shown]) -> Value:
 def _as_stored(values: Sequence[Value], stored: Any) -> Iterator[Value]:
     """What stands in the row is what is explained: where it was judged anew otherwise, the two differ."""
     for value in values:
-        yield value._replace(value=Path(f"list{value.at}").first({"list": stored}) if value.at else stored)
+        yield value._replace(value=inside(stored, value.at))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from adapter.assertion import Item, ItemKind, Resource
 from adapter.chart import live
 from adapter.chart.known import NATIONAL_NUMBER, Known, newest_of, patient_of
+from adapter.chart.known import Said as SaidOf
 from adapter.chart.origins import Place, Stated, marked, marked_items, places_at
 from adapter.chart.stated import national_identifier_at, said_by
 from adapter.errors import IdentityConflict
@@ -14,19 +15,14 @@ from adapter.identity import IdentitySettings, PatientFacts, read_patient
 from adapter.mapping.csor_outcome import Step
 from adapter.mapping.trace import CONTEXT
 from adapter.settle.bodies import Bodies, Cut
+from adapter.settle.drafted import Read
 from adapter.settle.loading import known_of, record_id_of, source_of
-from adapter.settle.projection import Source, numbered, scoped_key
+from adapter.settle.projection import Said, Source, scoped_key
 from adapter.store import assertions, registry
 from adapter.store.database import Connection
 from adapter.store.rows import CsorRow
 from adapter.store.sealing import KeyRing
-
-_ITEM_OF = {
-    "admission": ItemKind.ENCOUNTER,
-    "diagnosis": ItemKind.CONDITIONS,
-    "operation": ItemKind.PROCEDURES,
-    "lab_result": ItemKind.OBSERVATION,
-}
+from adapter.store.states import AssertionKind
 
 
 class Folded(NamedTuple):
@@ -37,6 +33,16 @@ class Folded(NamedTuple):
     context: Mapping[str, Resource]
     speaker: Source | None
     """The context is its own: of a result, who last named the specimen; of a visit, who cancelled its discharge."""
+
+
+class Child(NamedTuple):
+    """What the rows of one child are drafted from."""
+
+    known: tuple[Known, ...]
+    key: str
+    """Of the rows that are the person's."""
+    sources: tuple[Source, ...]
+    """What settling reads of it: everything but the messages of results."""
 
 
 class Refolder:
@@ -57,41 +63,50 @@ class Refolder:
             self._sources[row.id] = source_of(self._ring, row)
         return [self._sources[number] for number in sorted(assertion_ids) if number in self._sources]
 
-    def row(self, row: CsorRow, assertion_ids: Sequence[int]) -> Folded | None:
-        """What a row of a visit, a result or a coded list was made from."""
-        stated: list[Stated] = []
-        # A row may also name what another child's messages said under the same number; that made no value of it.
+    def child(self, person_id: int) -> Child:
+        """As settling sees it."""
+        members = registry.by_person(self._conn, [person_id])
+        stored = assertions.of_identifiers(self._conn, [row.id for row in members], kind=AssertionKind.ADT)
+        known = tuple(known_of(self._ring, row) for row in members)
+        key = min((row.blind for row in members), default=b"").hex()
+        return Child(known, key, tuple(self.sources([row.id for row in stored])))
+
+    def result(self, row: CsorRow, assertion_ids: Sequence[int]) -> Folded | None:
+        """What the row of a result was made from."""
+        # It may also name what another child's messages said under the same number; that made no value of it.
         own = {each.id for each in registry.by_person(self._conn, [row.person_id])}
-        for source in [each for each in self.sources(assertion_ids) if each.identifier_id in own]:
-            for number, item in enumerate(source.assertion.items):
-                if item.kind is not _ITEM_OF[row.kind]:
-                    continue
-                key = scoped_key(item, source)
-                if item.kind in (ItemKind.CONDITIONS, ItemKind.PROCEDURES):
-                    for nth, (name, _) in enumerate(numbered(item.resources)):
-                        if record_id_of(self._ring, row.kind, f"{key}|{name}") == row.record_id:
-                            return self.entry(source, number, nth)
-                elif record_id_of(self._ring, row.kind, key) == row.record_id:
-                    stated.append(Stated(item, source.assertion_id, number))
-        return self.whole(stated) if stated else None
+        stated = [
+            Stated(item, source.assertion_id, number)
+            for source in self.sources(assertion_ids)
+            if source.identifier_id in own
+            for number, item in enumerate(source.assertion.items)
+            if item.kind is ItemKind.OBSERVATION
+            and record_id_of(self._ring, row.kind, scoped_key(item, source)) == row.record_id
+        ]
+        if not stated:
+            return None
+        stated.sort(key=lambda each: live.order(each.item))
+        items = [each.item for each in stated]
+        sampled = self._sources[stated[live.names_specimen(items)].assertion_id]
+        return Folded(live.fold(items), live.fold(marked_items(stated)), sampled.assertion.context, sampled)
 
-    def entry(self, source: Source, number: int, nth: int) -> Folded:
-        """One entry of a list of diagnoses or procedures: the newest list counts, nothing is folded."""
-        resource = source.assertion.items[number].resources[nth]
-        shadow = marked(resource, assertion_id=source.assertion_id, item=number, nth=nth)
-        return Folded(resource, shadow, source.assertion.context, source)
-
-    def whole(self, stated: Sequence[Stated]) -> Folded:
-        """One visit or one result, as all that was said about it together says."""
-        ordered = sorted(stated, key=lambda each: live.order(each.item))
-        items = [each.item for each in ordered]
-        shadows = marked_items(ordered)
-        if items[0].kind is ItemKind.ENCOUNTER:
-            folded, shadow = (live.resolve_visit("", each).encounter for each in (items, shadows))
-            cancels = [each for each in ordered if each.item.event == live.CANCEL_DISCHARGE]
-            return Folded(folded, shadow, {}, self._sources[cancels[-1].assertion_id] if cancels else None)
-        sampled = self._sources[ordered[live.names_specimen(items)].assertion_id]
-        return Folded(live.fold(items), live.fold(shadows), sampled.assertion.context, sampled)
+    def read(self, read: Read) -> Folded:
+        """What any other resource that gives a row was made from."""
+        stated = sorted(map(_stated, read.said), key=lambda each: live.order(each.item))
+        speaker = read.speaker
+        if read.nth is not None:
+            at = stated[0]
+            entry = at.item.resources[read.nth]
+            shadow = marked(entry, assertion_id=at.assertion_id, item=at.number, nth=read.nth)
+        elif read.is_visit:
+            shadow = live.resolve_visit("", marked_items(stated)).encounter
+            cancels = [each for each in stated if each.item.event == live.CANCEL_DISCHARGE]
+            speaker = speaker or (self._sources[cancels[-1].assertion_id] if cancels else None)
+        else:
+            shadow = live.fold(marked_items(stated))
+        if read.place is not None:
+            shadow = {**shadow, "location": [shadow["location"][read.place]]}
+        return Folded(read.resource, shadow, read.context, speaker)
 
     def person(self, person_id: int) -> Folded:
         """The Patient as all messages under all numbers of the child say: for each field, who said it last."""
@@ -102,6 +117,18 @@ class Refolder:
             sources = self.sources([row.id for row in stored])
             self._persons[person_id] = Folded(patient_of(known), self._patient_shadow(known, sources), {}, None)
         return self._persons[person_id]
+
+    def mother(self, person_id: int, said: SaidOf) -> Cut | None:
+        """What named the mother, in the message that said it."""
+        members = registry.by_person(self._conn, [person_id])
+        stored = assertions.of_identifiers(self._conn, [row.id for row in members])
+        for source in self.sources([row.id for row in stored]):
+            items = [item for item in source.assertion.items if item.kind is ItemKind.PATIENT]
+            if any(item.clock_us == said.clock_us for item in items):
+                found = self._bodies.mother(source)
+                if found is not None:
+                    return found
+        return None
 
     def _patient_shadow(self, known: Iterable[Known], sources: Iterable[Source]) -> Resource:
         wanted = newest_of(known)
@@ -147,6 +174,11 @@ class Refolder:
             return None
         place = Place(folded.speaker.assertion_id, CONTEXT, 0, f"{target}>{rest}")
         return self._bodies.cut(place, folded.speaker, element=path)
+
+
+def _stated(said: Said) -> Stated:
+    number = next(n for n, item in enumerate(said.source.assertion.items) if item is said.item)
+    return Stated(said.item, said.source.assertion_id, number)
 
 
 def _elements(field: str, value: Any, item: Item, places: Resource) -> Resource:
