@@ -24,6 +24,7 @@ ON_STACK = {
     "freeze": {"Dispatcher._freeze"},
     "receipt": {"Dispatcher._send"},
     "first-start": {"prepare"},
+    "page": {"StoredMemory.page_in"},
 }
 """Statements (and COMMIT) count while all these functions are being executed."""
 
