@@ -13,6 +13,7 @@ from adapter.cohort import CaseState, Noted, State
 from adapter.csor import derive
 from adapter.csor.derive import Derived, Stated
 from adapter.errors import HOLDING
+from adapter.identity.patients import birth_of, day_of
 from adapter.settle.drafted import Read, Row, read_of
 from adapter.settle.judging import case_fields
 from adapter.settle.projection import (
@@ -32,7 +33,9 @@ class Maps(Protocol):
 
     @property
     def outcome_rules(self) -> derive.OutcomeRules: ...
-    def project(self, kind: str, resource: Resource, context: Mapping[str, Resource]) -> Projected | None: ...
+    def project(
+        self, kind: str, resource: Resource, context: Mapping[str, Resource], birth: str | None = None
+    ) -> Projected | None: ...
 
 
 _LIST_KINDS = (("diagnosis", "diagnoses"), ("operation", "procedures"))
@@ -76,7 +79,7 @@ class Drafting:
         mother: str | None,
     ) -> list[Row]:
         """The same without the cases, each row with what it was made from."""
-        rows = list(self._of_numbers(past))
+        rows = list(self._of_numbers(past, born=day_of(birth_of(patient))))
         index = self._index_operations(rows, cases)
         rows = [_indexed(row, index) for row in rows]
         infant = self._infant(patient, rows, sources=sources, key=key)
@@ -103,7 +106,8 @@ class Drafting:
         state = RowState.HELD if is_held else RowState.LIVE
         return Draft(self.record_id(row), row.kind, row.fields, row.problems, row.sources, state)
 
-    def _of_numbers(self, past: History) -> Iterator[Row]:
+    def _of_numbers(self, past: History, *, born: str | None = None) -> Iterator[Row]:
+        """`born`: the day, by which it is judged what is plausible."""
         for key, visit in past.visits.items():
             said = past.encounters[key]
             if visit.encounter:
@@ -119,18 +123,20 @@ class Drafting:
                     yield from self._projected(kind, f"{key}|{name}", read, [listed.source])
         for item_kind, kind in _OF_SINGLES.items():
             for key, said in past.singles[item_kind].items():
-                yield from self._single(kind, key, said)
+                yield from self._single(kind, key, said, born=born)
         for key, said in past.singles[ItemKind.IMAGING].items():
             yield from self._examination(key, said)
         yield from self._courses(past.singles[ItemKind.MEDICATION])
 
-    def _projected(self, kind: str, key: str, read: Read, sources: Iterable[Source]) -> Iterator[Row]:
-        made = self._maps.project(kind, read.resource, read.context) if read.resource else None
+    def _projected(
+        self, kind: str, key: str, read: Read, sources: Iterable[Source], *, born: str | None = None
+    ) -> Iterator[Row]:
+        made = self._maps.project(kind, read.resource, read.context, born) if read.resource else None
         if made is not None:
             yield Row(kind, key, made.fields, made.problems, tuple(sources), read)
 
-    def _single(self, kind: str, key: str, said: Sequence[Said]) -> Iterator[Row]:
-        yield from self._projected(kind, key, read_of(said), [each.source for each in said])
+    def _single(self, kind: str, key: str, said: Sequence[Said], *, born: str | None = None) -> Iterator[Row]:
+        yield from self._projected(kind, key, read_of(said), [each.source for each in said], born=born)
 
     def _stays(self, key: str, visit: Read, admission: Sequence[Row]) -> Iterator[Row]:
         """Ward stays: of a snapshot all that its newest version lists, of messages each move that one of them tells."""
