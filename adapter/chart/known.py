@@ -29,8 +29,11 @@ NATIONAL_NUMBER = "national-number"
 TRACED_NUMBER = "traced-number"
 """The same, as last said with a trace status: a later message that is silent about it must not undo it."""
 
-MOTHER = "mother"
-"""What in a message names the mother, never who she is."""
+_MOTHER = "mother:"
+_MOTHER_NAMED_BY = ("related-person", "nk1", "pid-21")
+"""Where several name her, the first of these is told."""
+NAMES_MOTHER = "names-mother"
+"""In the context of an assertion: its message named the mother, `{"by": "nk1"}`; never who she is (ruling R26)."""
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
@@ -126,12 +129,26 @@ def patient_of(members: Iterable[Known]) -> Resource:
     """The Patient as all identifiers of one person together say."""
     newest = newest_of(members)
     patient: Resource = {"resourceType": "Patient"}
-    for field in sorted(newest.keys() - {MOTHER}):
+    for field in sorted(name for name in newest if not name.startswith(_MOTHER)):
         if field == NATIONAL_NUMBER:
             patient["identifier"] = [newest[field].value[3]]
         else:
             patient.update(newest[field].value)
     return patient
+
+
+def mother_said(context: Mapping[str, Resource], items: Iterable[Item]) -> dict[str, Said]:
+    """That a message named the mother, as the registry learns it."""
+    named = context.get(NAMES_MOTHER)
+    if named is None:
+        return {}
+    return {f"{_MOTHER}{named['by']}": Said(max((item.clock_us for item in items), default=0), True)}
+
+
+def mother_named_by(members: Iterable[Known]) -> str | None:
+    """What names the mother under any identifier of the person."""
+    named = {field.removeprefix(_MOTHER) for known in members for field in known.fields}
+    return next((source for source in _MOTHER_NAMED_BY if source in named), None)
 
 
 def _text(value: Any) -> bytes:

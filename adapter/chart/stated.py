@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adapter.assertion import Item, ItemKind, Resource
-from adapter.chart.known import MOTHER, NATIONAL_NUMBER, TRACED_NUMBER, Said, said_of
+from adapter.chart.known import NATIONAL_NUMBER, TRACED_NUMBER, Said, said_of
 from adapter.identity import PatientFacts
 
 
@@ -13,8 +13,6 @@ def said_by(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said
     for item in items:
         if item.kind is ItemKind.PATIENT:
             said |= said_of(item)
-            if facts is not None and facts.mother is not None:
-                said[MOTHER] = Said(item.clock_us, facts.mother)
             if facts is not None and facts.nhs_number is not None:
                 number, at = facts.nhs_number, national_identifier_at(item.resources[0])
                 kept = {} if at is None else _without_number(item.resources[0]["identifier"][at])

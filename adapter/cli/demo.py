@@ -7,8 +7,9 @@ the truth. Exit 0 only when every expected row arrived and no other.
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,17 +44,18 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", help="Another hospital for another number.")] = 1,
 ) -> None:
     """A simulated hospital, the adapter and a receiver on this machine; checks its own end state."""
-    simulation = simulator.hospital(seed=seed, infants=infants)
-    with _folder(keep) as folder:
-        site = demo_site.build(folder, simulation)
+    simulation = simulator.children_hospital(seed=seed, infants=infants)
+    with _folder(keep) as folder, _fhir_server(folder, simulation) as server:
+        site = demo_site.build(folder, simulation, fhir_base=server.base)
         started = time.monotonic()
         with demo_site.running(site):
-            _send(site, [message.raw for message in simulation.messages])
+            for feed in site.mllp_ports:
+                _send(site, feed, [message.raw for message in simulation.messages if message.feed == feed])
             settings = config.load_trust(site.trust_file)
             _wait_until_all_is_sent(settings)
             seconds = time.monotonic() - started
             verdict = judge(simulation.truth, list(read_rows(settings)), _received(site))
-            _tell(verdict, simulation, seconds)
+            _tell(verdict, simulation, server, settings, seconds=seconds)
             if serve:
                 _serve(site)
     if keep:
@@ -74,10 +76,20 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def _send(site: Site, messages: Sequence[bytes]) -> None:
+@contextmanager
+def _fhir_server(folder: Path, simulation: simulator.Simulation) -> Iterator[simulator.FhirServer]:
+    """The same hospital's record, as far as it is told by FHIR; all of it has happened."""
+    changes = simulator.fhir_timeline(simulation.courses)
+    settings = simulator.FhirSettings(token=demo_site.new_token(folder), page_size=200)
+    latest = max((change.visible_at for change in changes), default=datetime.now(UTC))
+    with simulator.fhir_running(changes, settings, now=latest) as server:
+        yield server
+
+
+def _send(site: Site, feed: str, messages: Sequence[bytes]) -> None:
     """As an integration engine does: over one connection, some messages under way, each acknowledged."""
-    columns = TextColumn("messages acknowledged"), BarColumn(), MofNCompleteColumn()
-    with _connected(site) as line, Progress(*columns, console=console, transient=True) as progress:
+    columns = TextColumn(f"{feed}: messages acknowledged"), BarColumn(), MofNCompleteColumn()
+    with _connected(site, feed) as line, Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=len(messages))
         deframer = Deframer()
         sent = answered = 0
@@ -99,11 +111,11 @@ def _check_accepted(answer: bytes) -> None:
 
 
 @contextmanager
-def _connected(site: Site) -> Iterator[socket.socket]:
+def _connected(site: Site, feed: str) -> Iterator[socket.socket]:
     deadline = time.monotonic() + _START_S
     while True:
         try:
-            line = socket.create_connection((HOST, site.mllp_port), timeout=30)
+            line = socket.create_connection((HOST, site.mllp_ports[feed]), timeout=30)
             break
         except OSError:
             if time.monotonic() > deadline:
@@ -128,7 +140,12 @@ def _wait_until_all_is_sent(settings: config.TrustSettings) -> None:
             busy = (
                 found["queue"]["waiting"] or found["children"]["to_settle"] or found["unsent_rows"] or open_deliveries
             )
-            quiet = 0 if busy else quiet + 1
+            quiet = 0 if busy or not _is_read(found["fhir_sources"]) else quiet + 1
+
+
+def _is_read(sources: Mapping[str, Any]) -> bool:
+    """Whether every search of every FHIR server came to its end at least once."""
+    return all(each["last_success_s"] is not None for each in sources.values())
 
 
 def _received(site: Site) -> list[dict[str, Any]]:
@@ -146,14 +163,23 @@ def _received(site: Site) -> list[dict[str, Any]]:
     return rows
 
 
-def _tell(verdict: Verdict, simulation: simulator.Simulation, seconds: float) -> None:
+def _tell(
+    verdict: Verdict,
+    simulation: simulator.Simulation,
+    server: simulator.FhirServer,
+    settings: config.TrustSettings,
+    *,
+    seconds: float,
+) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(verdict.rows.items()))
     sent = ", ".join(f"{count} {kind}" for kind, count in sorted(verdict.sent.items()))
     share = 100 * verdict.filled / verdict.fields if verdict.fields else 0
-    console.print(
-        f"hospital   {len(simulation.messages)} messages, {len(simulation.lookalikes)} look-alikes among them"
-    )
-    console.print(f"children   {verdict.children} of the cohort")
+    patients = len({message.subject for message in simulation.messages})
+    console.print(f"hospital   {len(simulation.courses)} patients, {len(simulation.lookalikes)} of them look-alikes")
+    console.print(f"HL7 v2     {len(simulation.messages)} messages of {patients} hospital numbers, two dialects")
+    console.print(f"FHIR       {len(server.seen)} requests answered")
+    conditions = ", ".join(f"{count} {name}" for name, count in sorted(verdict.conditions.items()))
+    console.print(f"children   {verdict.children} of the cohort: {conditions}")
     console.print(f"rows       {verdict.rows.total()} inside the trust: {kinds}")
     console.print(f"held       {verdict.held} of them: their test or unit is not mapped, or their sample is not blood")
     console.print(f"received   {verdict.sent.total()} by CSOR: {sent}")
@@ -165,7 +191,8 @@ def _tell(verdict: Verdict, simulation: simulator.Simulation, seconds: float) ->
 
 
 def _serve(site: Site) -> None:
-    console.print(f"MLLP on {HOST}:{site.mllp_port}, receiver at {site.receiver_url}; trust file {site.trust_file}")
+    ports = ", ".join(f"{feed} {HOST}:{port}" for feed, port in site.mllp_ports.items())
+    console.print(f"MLLP on {ports}, FHIR {site.fhir_base}, receiver {site.receiver_url}; trust file {site.trust_file}")
     console.print("Ctrl-C stops")
     try:
         while True:

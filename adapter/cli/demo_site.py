@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,8 @@ from adapter import simulator
 from adapter.errors import ExitCode, SetupError
 
 HOST = "127.0.0.1"
+FHIR_SITE = "epic"
+"""The feed of the site whose record is also read over FHIR."""
 _STOP_S = 30.0
 
 
@@ -31,7 +33,9 @@ class Site(NamedTuple):
     """Where things stand."""
 
     folder: Path
-    mllp_port: int
+    mllp_ports: Mapping[str, int]
+    """By feed."""
+    fhir_base: str
     receiver_port: int
 
     @property
@@ -50,17 +54,37 @@ class Site(NamedTuple):
     def token(self) -> str:
         return (self.folder / "token").read_text()
 
+    @property
+    def fhir_token(self) -> str:
+        return (self.folder / "fhir-token").read_text()
 
-def build(folder: Path, simulation: simulator.Simulation) -> Site:
-    """Write settings, keys, certificate and the laboratory's table."""
-    site = Site(folder, _free_port(), _free_port())
+
+def new_token(folder: Path) -> str:
+    """The bearer token of the simulated FHIR server, written for the adapter to read."""
+    token = secrets.token_urlsafe(32)
+    _secret(folder / "fhir-token", token)
+    return token
+
+
+def build(folder: Path, simulation: simulator.Simulation, *, fhir_base: str) -> Site:
+    """Write settings, keys, certificate and the trust's own tables."""
+    feeds = sorted({each.feed for each in simulation.sites})
+    site = Site(folder, {feed: _free_port() for feed in feeds}, fhir_base, _free_port())
     _secret(folder / "master.key", secrets.token_hex(32))
     _secret(folder / "token", secrets.token_urlsafe(32))
     _certificate(folder)
-    (folder / "laboratory.csv").write_text(simulator.lab_codes_csv(simulation.lab_codes))
+    write_tables(folder, simulation)
     site.trust_file.write_text(_trust(site, simulation))
     site.receiver_file.write_text(_receiver(site))
     return site
+
+
+def write_tables(folder: Path, simulation: simulator.Simulation) -> None:
+    """The trust's own codes of laboratory, radiology and pharmacy; FHIR names some systems otherwise."""
+    also = simulator.also_as_fhir
+    (folder / "laboratory.csv").write_text(simulator.lab_codes_csv(also(simulation.lab_codes)))
+    (folder / "imaging.csv").write_text(simulator.imaging_codes_csv(also(simulation.imaging_codes)))
+    (folder / "drugs.csv").write_text(simulator.drugs_csv(simulation.drugs))
 
 
 @contextmanager
@@ -92,6 +116,14 @@ def _program(verb: str, config: Path) -> Iterator[None]:
 
 def _trust(site: Site, simulation: simulator.Simulation) -> str:
     wards = "\n".join(f"  - {{code: {ward.code}, type: {ward.type}}}" for ward in simulation.wards)
+    listeners = "\n".join(
+        f"  - {{name: {feed}, kind: mllp, bind: {HOST}, port: {port}}}" for feed, port in site.mllp_ports.items()
+    )
+    numbers = "\n".join(
+        f"    - {{authority: {each.authority}"
+        + (f", fhir_system: {simulator.HOSPITAL_NUMBER}}}" if each.feed == FHIR_SITE else "}")
+        for each in simulation.sites
+    )
     return f"""# The simulated hospital of the demonstration: invented children only.
 vendor: uk-generic
 site: {{ods_code: RXX, name: Simulated Children's Hospital}}
@@ -99,12 +131,24 @@ test_mode: yes
 data_folder: data
 sealing: {{master_key: {{file: master.key}}}}
 sources:
-  - {{name: epr, kind: mllp, bind: {HOST}, port: {site.mllp_port}}}
+{listeners}
+  - name: ehr
+    kind: fhir-search
+    base_url: {site.fhir_base}
+    token: {{file: fhir-token}}
+    from: 2020-01-01
+    every: PT2S
+    count: 200
+    requests_per_second: 1000
+    order_numbers: {FHIR_SITE}
 wards:
 {wards}
 laboratory_tables: [laboratory.csv]
+imaging_tables: [imaging.csv]
+drug_tables: [drugs.csv]
 identity:
-  hospital_numbers: [{{authority: RXX}}]
+  hospital_numbers:
+{numbers}
 settle: {{debounce_s: 0.2}}
 sink:
   kind: csor-api

@@ -6,20 +6,22 @@ disclosure rules it judges.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from adapter.simulator import TruthRow
 
 _HEAD = frozenset({"kind", "child", "row"})
-_IN_MINUTES = {
-    "admit_dt": "admit_minutes",
-    "discharge_dt": "discharge_minutes",
-    "knife_to_skin": "knife_to_skin_minutes",
-    "collected_dt": "collected_minutes",
-}
-_STAYS_INSIDE = frozenset({"spell_id"})
+_TIMES = frozenset({"knife_to_skin", "knife_end"})
+"""Times whose names do not say so by `_dt` or `_datetime`."""
+_STAYS_INSIDE = frozenset(
+    {"spell_id", "ward_code", "accession", "study_uid", "drug_name", "drug_code", "drug_system", "route", "text"}
+    | {"unit_original", "source_status", "issued_dt", "because", "link_source"}
+)
+_STAYS_INSIDE_OF = {"operation_note": frozenset({"recorded_dt"})}
+_HELD = (("analyte", "unmapped"), ("drug_class", "unmapped"), ("study", "other"))
+"""What no table names is held; the mother's link never leaves."""
 
 Fields = tuple[tuple[str, str], ...]
 Child = frozenset[tuple[tuple[str, Fields], int]]
@@ -30,6 +32,8 @@ class Verdict(NamedTuple):
     """What was found."""
 
     children: int
+    conditions: Counter[str]
+    """Confirmed cases inside the trust."""
     rows: Counter[str]
     """By kind, inside the trust."""
     held: int
@@ -54,6 +58,9 @@ def judge(
     values = [value for row in inside for name, value in row.items() if name not in _HEAD and name != "state"]
     return Verdict(
         children=len({row["child"] for row in inside}),
+        conditions=Counter(
+            row["condition"] for row in inside if row["kind"] == "condition_case" and row["state"] == "confirmed"
+        ),
         rows=Counter(row["kind"] for row in inside),
         held=sum(row["state"] == "held" for row in inside),
         filled=sum(value is not None for value in values),
@@ -87,7 +94,7 @@ def _of_payload_truth(truth: Sequence[TruthRow]) -> Counter[Child]:
     return _whole(
         (row.child, row.kind, _plain(_leaving(row, births[row.child])))
         for row in truth
-        if row.fields.get("analyte") != "unmapped"
+        if row.kind != "mother_baby_link" and not any(row.fields.get(name) == value for name, value in _HELD)
     )
 
 
@@ -96,20 +103,35 @@ def _leaving(row: TruthRow, birth: datetime) -> dict[str, Any]:
     for name, value in row.fields.items():
         if name == "birth_datetime":
             left["birth_year_month"] = str(value)[:7]
-        elif name in _IN_MINUTES:
-            minutes = None if value is None else int((_instant(value) - birth).total_seconds() // 60)
-            left[_IN_MINUTES[name]] = minutes
-        elif name not in _STAYS_INSIDE:
+        elif _stays_inside(row.kind, name):
+            continue
+        elif _is_time(name):
+            left[_in_minutes(name)] = None if value is None else (_instant(value) - birth) // timedelta(minutes=1)
+        else:
             left[name] = value
     return left
 
 
+def _stays_inside(kind: str, name: str) -> bool:
+    return name in _STAYS_INSIDE or name in _STAYS_INSIDE_OF.get(kind, ())
+
+
+def _is_time(name: str) -> bool:
+    return name in _TIMES or name.endswith(("_dt", "_datetime"))
+
+
+def _in_minutes(name: str) -> str:
+    return name.removesuffix("_dt").removesuffix("_datetime") + "_minutes"
+
+
 def _of_payload(rows: Iterable[Mapping[str, Any]], known: Mapping[str, frozenset[str]]) -> Counter[Child]:
     def seen(row: Mapping[str, Any]) -> dict[str, Any]:
-        fields = row["fields"]
-        names = {_IN_MINUTES.get(name, name) for name in known.get(row["kind"], ()) if name not in _STAYS_INSIDE}
-        names = {"birth_year_month" if name == "birth_datetime" else name for name in names}
-        return {name: fields.get(name) for name in names}
+        fields, kind = row["fields"], row["kind"]
+        names = {name for name in known.get(kind, ()) if not _stays_inside(kind, name)}
+        outside = {_in_minutes(name) if _is_time(name) else name for name in names - {"birth_datetime"}}
+        if "birth_datetime" in names:
+            outside.add("birth_year_month")
+        return {name: fields.get(name) for name in outside}
 
     return _whole((row["csor_id"], row["kind"], _plain(seen(row))) for row in rows if not row["deleted"])
 
@@ -127,8 +149,10 @@ def _plain(fields: Mapping[str, Any]) -> Fields:
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value in ((), []):
         return "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(sorted(map(_text, value)))
     if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
         return str(Decimal(str(value)).normalize())
     return str(value)

@@ -2,7 +2,7 @@
 
 from adapter.identity.agreement import Claim
 from adapter.identity.nhs_number import NhsNumber, NumberKind
-from adapter.identity.patients import IdentitySettings, PatientFacts, read_patient
+from adapter.identity.patients import IdentitySettings, PatientFacts, mother_named_by, read_patient
 from adapter.identity.persons import Component, Resolution, resolve
 from adapter.identity.pseudonym import pseudonym
 
@@ -14,6 +14,7 @@ __all__ = [
     "NumberKind",
     "PatientFacts",
     "Resolution",
+    "mother_named_by",
     "pseudonym",
     "read_patient",
     "resolve",

@@ -52,8 +52,6 @@ class PatientFacts:
     sex: str | None
     birth_order: int | None
     problems: tuple[Problem, ...]
-    mother: str | None = None
-    """What in the message names the mother: `related-person`, `nk1`, `pid-21`; never who she is (ruling R26)."""
 
 
 def read_patient(patient: Resource, *, related: Sequence[Resource], settings: IdentitySettings) -> PatientFacts:
@@ -74,12 +72,14 @@ def read_patient(patient: Resource, *, related: Sequence[Resource], settings: Id
         sex=patient.get("gender"),
         birth_order=patient.get("multipleBirthInteger"),
         problems=tuple(problems),
-        mother=_mother_named_by(related),
     )
 
 
-def _mother_named_by(related: Iterable[Resource]) -> str | None:
-    """The translation of PID-21 makes a relative with a number and no name; only a FHIR resource has an id."""
+def mother_named_by(related: Iterable[Resource]) -> str | None:
+    """What names the mother: `related-person`, `nk1` or `pid-21`; never who she is (ruling R26).
+
+    The translation of PID-21 makes a relative with a number and no name; only a FHIR resource has an id.
+    """
     for relative in related:
         concepts = relative.get("relationship", [])
         if any(coding.get("code") in MOTHER_CODES for concept in concepts for coding in concept.get("coding", [])):

@@ -175,7 +175,8 @@ def load_csor_maps(
     }
     tables = Tables(codelists, timezone, own.wards, examinations)
     kinds: dict[str, KindMap] = {}
-    for csor_map in _read(folder / "fhir-to-csor", codelists, deciders):
+    for read_map in _read(folder / "fhir-to-csor", codelists, deciders):
+        csor_map = _of_nation(read_map, own.nation)
         rules = tuple(_ready(number, csor_map, tables) for number in range(len(csor_map.fields)))
         decider = deciders.get(csor_map.record)
         project = compile_map(csor_map, rules, decider=decider)
@@ -185,6 +186,15 @@ def load_csor_maps(
         lists=Lists(codelists, units, measures, examinations),
         outcome_rules=load_outcome_rules(folder / "outcomes" / "rules.yaml", codelists=codelists),
     )
+
+
+def _of_nation(csor_map: CsorMap, nation: str) -> CsorMap:
+    """Lists of the trust's own nation first: of lists with the same code the first one counts."""
+    fields = tuple(
+        rule.model_copy(update={"code_list": tuple(sorted(rule.code_list, key=lambda name: not name.endswith(nation)))})
+        for rule in csor_map.fields
+    )
+    return csor_map.model_copy(update={"fields": fields})
 
 
 def _concept(system: str, code: str) -> Resource:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 class OwnTables(NamedTuple):
     """All empty where a trust adds nothing."""
 
+    nation: str = "england"
+    """Whose national lists come first, where nations use one code for different things."""
     wards: Mapping[str, str] = {}
     """Ward code → what the ward is for (`WardKind`)."""
     imaging: Sequence[Path] = ()

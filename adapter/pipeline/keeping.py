@@ -14,7 +14,7 @@ from adapter import cohort, identity
 from adapter.assertion import Assertion, ItemKind, SourceIdentifier
 from adapter.chart import sealed
 from adapter.chart.fresh import Made, Written
-from adapter.chart.known import Known, learn
+from adapter.chart.known import Known, learn, mother_said
 from adapter.chart.sealed import Note, decode_assertion, encode_assertion, encode_note
 from adapter.chart.stated import said_by
 from adapter.cohort.triage import Reason
@@ -22,7 +22,7 @@ from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.identity import PatientFacts
 from adapter.identity.patients import day_of
 from adapter.pipeline.enrolment import Enrolment, Entry
-from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told
+from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told, naming_mother
 from adapter.statement import Statement
 from adapter.store import assertions, dirty
 from adapter.store.assertions import AssertionRow
@@ -116,6 +116,7 @@ def stampless_of(ring: KeyRing, feed: str, content: Sequence[bytes], ordinal: in
 def asserted(feed: str, subject: SourceIdentifier, statement: Statement) -> Assertion:
     """What is kept of a statement."""
     context = {name: resource for name, resource in statement.context.items() if name != TRIAGE_ENCOUNTER}
+    context |= naming_mother(statement)
     return Assertion(feed, subject, statement.items, context)
 
 
@@ -300,6 +301,7 @@ class Keeper:
                 stated = decode_assertion(
                     self._ring.unseal(each.key_id, each.sealed, sealed.ASSERTION), stamp_us=each.clock_us
                 )
+                known = learn(known, mother_said(stated.context, stated.items))
                 for item in stated.items:
                     if item.kind is ItemKind.PATIENT:
                         facts = identity.read_patient(item.resources[0], related=(), settings=self._rules.identity)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from adapter import identity
 from adapter.assertion import Item, ItemKind, Resource, SourceIdentifier
-from adapter.chart.known import Said
+from adapter.chart.known import NAMES_MOTHER, Said, mother_said
 from adapter.chart.stated import said_by
 from adapter.cohort.triage import TriageFacts, TriageRules
 from adapter.errors import IdentityConflict, Problem, ProblemCode
@@ -52,6 +52,12 @@ class Told(NamedTuple):
 _PATIENTS_KEPT = 2_000
 
 
+def naming_mother(statement: Statement) -> dict[str, Resource]:
+    """What an assertion keeps of the relatives: that the mother was named, and where."""
+    named = identity.mother_named_by(statement.related) if statement.related else None
+    return {} if named is None else {NAMES_MOTHER: {"by": named}}
+
+
 class Teller:
     """For the statements of many messages, one after the other."""
 
@@ -75,7 +81,8 @@ class Teller:
             bool(facts and facts.nhs_verified),
             facts.birth if facts else None,
         )
-        return Told(patient, self._triage_facts(statement, facts), said_by(statement.items, facts))
+        said = said_by(statement.items, facts) | mother_said(naming_mother(statement), statement.items)
+        return Told(patient, self._triage_facts(statement, facts), said)
 
     def _facts(self, statement: Statement) -> PatientFacts | None:
         if statement.patient is None:

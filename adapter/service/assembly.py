@@ -103,6 +103,7 @@ class Mappings(NamedTuple):
 def own_tables(settings: TrustSettings) -> OwnTables:
     """What this trust adds to the mappings."""
     return OwnTables(
+        nation=settings.site.nation.value.replace("-", "_"),
         wards={ward.code: ward.type.value for ward in settings.wards},
         imaging=settings.imaging_tables,
         drugs=settings.drug_tables,

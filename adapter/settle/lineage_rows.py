@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
-from adapter.chart.known import MOTHER, Said, newest_of
+from adapter.chart.known import mother_named_by
 from adapter.cohort import CaseState, CohortRules
 from adapter.fhir.path import Path
 from adapter.identity.patients import birth_of, day_of
@@ -28,7 +28,7 @@ class Drafted(NamedTuple):
     past: History
     cases: Sequence[CaseState]
     rows: Mapping[RecordId, Row]
-    mother: Said | None
+    mother: str | None
 
 
 class RowTracer:
@@ -49,9 +49,8 @@ class RowTracer:
             known, key, sources = self.refolder.child(person_id)
             past, patient = history(sources), self.refolder.person(person_id).resource
             cases = judged(past, patient, self._drafting.notes(past), rules=self._rules)
-            mother = newest_of(known).get(MOTHER)
-            named = mother.value if mother else None
-            rows = self._drafting.rows_of(past, patient, cases, sources=sources, key=key, mother=named)
+            mother = mother_named_by(known)
+            rows = self._drafting.rows_of(past, patient, cases, sources=sources, key=key, mother=mother)
             by_id = {self._drafting.record_id(row): row for row in rows}
             self._children[person_id] = Drafted(person_id, patient, past, cases, by_id, mother)
         return self._children[person_id]

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from adapter.assertion import Item, ItemKind, Resource
 from adapter.chart import live
-from adapter.chart.known import NATIONAL_NUMBER, Known, newest_of, patient_of
-from adapter.chart.known import Said as SaidOf
+from adapter.chart.known import NAMES_MOTHER, NATIONAL_NUMBER, Known, newest_of, patient_of
 from adapter.chart.origins import Place, Stated, marked, marked_items, places_at
 from adapter.chart.stated import national_identifier_at, said_by
 from adapter.errors import IdentityConflict
@@ -118,13 +117,12 @@ class Refolder:
             self._persons[person_id] = Folded(patient_of(known), self._patient_shadow(known, sources), {}, None)
         return self._persons[person_id]
 
-    def mother(self, person_id: int, said: SaidOf) -> Cut | None:
-        """What named the mother, in the message that said it."""
+    def mother(self, person_id: int, source_of_name: str) -> Cut | None:
+        """What named the mother, in the first message that said it so."""
         members = registry.by_person(self._conn, [person_id])
         stored = assertions.of_identifiers(self._conn, [row.id for row in members])
         for source in self.sources([row.id for row in stored]):
-            items = [item for item in source.assertion.items if item.kind is ItemKind.PATIENT]
-            if any(item.clock_us == said.clock_us for item in items):
+            if source.assertion.context.get(NAMES_MOTHER) == {"by": source_of_name}:
                 found = self._bodies.mother(source)
                 if found is not None:
                     return found

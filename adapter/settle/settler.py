@@ -15,7 +15,7 @@ import structlog
 from adapter import cohort, identity
 from adapter.chart import sealed
 from adapter.chart.fresh import Fresh
-from adapter.chart.known import MOTHER, NATIONAL_NUMBER, Known, newest_of, patient_of
+from adapter.chart.known import NATIONAL_NUMBER, Known, mother_named_by, patient_of
 from adapter.chart.sealed import Summary, decode_summary
 from adapter.cohort import CaseState, CohortRules
 from adapter.envelope import utc_us
@@ -246,14 +246,13 @@ class Settler:
     ) -> list[Draft]:
         if not sources:
             return []
-        mothers = newest_of(known).get(MOTHER)
         return self._drafting.all_of(
             past,
             patient_of(known),
             cases,
             sources=tuple(sources),
             key=least.hex(),
-            mother=mothers.value if mothers else None,
+            mother=mother_named_by(known),
         )
 
     def _forsake(self, conn: Connection, child: Child, identifier_ids: Iterable[int], *, now_us: int) -> None:

@@ -6,6 +6,11 @@ imports nothing else of the adapter: a truth made with our own mapping would agr
 
 from adapter.simulator.children import children_hospital
 from adapter.simulator.course import Course
+from adapter.simulator.fhir_records import fhir_timeline
+from adapter.simulator.fhir_server import FhirServer
+from adapter.simulator.fhir_server import running as fhir_running
+from adapter.simulator.fhir_settings import Settings as FhirSettings
+from adapter.simulator.fhir_terms import HOSPITAL_NUMBER, also_as_fhir
 from adapter.simulator.hospital import Lookalike, SentMessage, Simulation, hospital
 from adapter.simulator.laboratory import LabCode, lab_codes_csv
 from adapter.simulator.pharmacy import drugs_csv
@@ -14,7 +19,10 @@ from adapter.simulator.truth import TruthRow
 from adapter.simulator.wards import Site, Ward
 
 __all__ = [
+    "HOSPITAL_NUMBER",
     "Course",
+    "FhirServer",
+    "FhirSettings",
     "LabCode",
     "Lookalike",
     "SentMessage",
@@ -22,8 +30,11 @@ __all__ = [
     "Site",
     "TruthRow",
     "Ward",
+    "also_as_fhir",
     "children_hospital",
     "drugs_csv",
+    "fhir_running",
+    "fhir_timeline",
     "hospital",
     "imaging_codes_csv",
     "lab_codes_csv",

@@ -71,13 +71,13 @@ def _infant(course: Course) -> dict[str, Field]:
 
 
 def _links(course: Course) -> Iterator[str]:
-    """What names the mother: each dialect in its own way."""
+    """What names the mother: each dialect in its own way, and FHIR before either."""
     if course.person.mother is None:
         return
-    if course.channel != "fhir":
-        yield "nk1" if course.site.dialect == "epic" else "pid-21"
     if course.channel != "v2":
         yield "related-person"
+    else:
+        yield "nk1" if course.site.dialect == "epic" else "pid-21"
 
 
 def _real(course: Course) -> tuple[Visit, ...]:
