@@ -66,15 +66,16 @@ def marked_items(stated: Sequence[Stated]) -> list[Item]:
 
 def places_at(resource: Resource, path: str) -> list[Place]:
     """The places of all values at and below a path; none where a cancel, and no message, put the value there."""
-    return list(_places(Path(path).first(resource)))
+    return list(places_in(Path(path).first(resource)))
 
 
-def _places(value: Any) -> Iterator[Place]:
+def places_in(value: Any) -> Iterator[Place]:
+    """Every place in a marked resource or a part of one."""
     if isinstance(value, Place):
         yield value
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from _places(inner)
+            yield from places_in(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _places(inner)
+            yield from places_in(inner)

@@ -1,6 +1,7 @@
 """From a value's place in a stored statement back to the bytes it was cut from: the body is read again with tracing."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -112,10 +113,22 @@ class _V2Body:
         self._origins = {(each.item_index, each.resource_index, each.path): each for each in origins}
 
     def find(self, place: Place, source: Source) -> _Found:
+        if place.path == "resourceType":
+            return self._kind(place, source)
         origin = self._origins.get((place.item, place.resource, place.path))
         if origin is None:
             return _nowhere("the mappings of today do not give this value")
         return _Found(origin.position, origin.start, origin.end, origin.rule, origin.steps)
+
+    def _kind(self, place: Place, source: Source) -> _Found:
+        """By the rules that gave the resource; most of them stand in the file that makes it."""
+        rules = [each.rule for key, each in self._origins.items() if key[:2] == (place.item, place.resource)]
+        files = Counter(rule.partition(":")[0] for rule in rules).most_common(1)
+        if not files:
+            return _nowhere("the mappings of today do not give this resource")
+        kind = source.assertion.items[place.item].resources[place.resource]["resourceType"]
+        rule = next(rule for rule in rules if rule.startswith(f"{files[0][0]}:"))
+        return _Found("", 0, 0, rule, (Step("constant", "", kind),))
 
     def mother(self) -> tuple[str, _Found] | None:
         for (item, number, path), origin in self._origins.items():

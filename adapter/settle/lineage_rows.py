@@ -9,6 +9,8 @@ from adapter.cohort import CaseState, CohortRules
 from adapter.fhir.path import Path
 from adapter.identity.patients import birth_of, day_of
 from adapter.mapping import CsorMaps
+from adapter.mapping.csor_decided import PartTrace
+from adapter.mapping.csor_outcome import Step
 from adapter.mapping.csor_trace import FieldTrace
 from adapter.settle.bodies import Cut
 from adapter.settle.drafted import Row
@@ -84,10 +86,18 @@ class RowTracer:
                 yield FieldLineage(name, value, trace.rule, tuple(self._values(folded, trace, value)))
 
     def _values(self, folded: Folded, trace: FieldTrace, value: Any) -> Iterator[Value]:
-        parts = trace.parts or ((("", trace.sources, trace.steps)),)
+        parts = trace.parts or tuple(_listed(folded, trace, value)) or (("", trace.sources, trace.steps),)
         for at, sources, steps in parts:
             cuts = tuple(cut for source in sources if (cut := self.refolder.cut(folded, source)) is not None)
             yield Value(at, inside(value, at), cuts, steps)
+
+
+def _listed(folded: Folded, trace: FieldTrace, value: Any) -> Iterator[PartTrace]:
+    """A list of words each of which stood somewhere."""
+    if isinstance(value, list) and trace.steps[0].name == "collect":
+        for number, each in enumerate(value):
+            source = next(at for at in trace.sources if Path(at).first(folded.resource) == each)
+            yield PartTrace(f"[{number}]", (source,), (Step("take", "", str(each)),))
 
 
 def inside(value: Any, at: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from adapter.assertion import Item, ItemKind, Resource
 from adapter.chart import live
 from adapter.chart.known import NAMES_MOTHER, NATIONAL_NUMBER, Known, newest_of, patient_of
-from adapter.chart.origins import Place, Stated, marked, marked_items, places_at
+from adapter.chart.origins import Place, Stated, marked, marked_items, places_at, places_in
 from adapter.chart.stated import national_identifier_at, said_by
 from adapter.errors import IdentityConflict
 from adapter.fhir.path import Path
@@ -151,7 +151,10 @@ class Refolder:
         reference, follows, rest = path.rpartition(">")
         if follows:
             return self._referred(folded, reference, rest, path)
-        found = places_at(folded.shadow, path)
+        if path == "resourceType":
+            found = [place._replace(path=path) for place in places_in(folded.shadow)]
+        else:
+            found = places_at(folded.shadow, path)
         if found:
             return self._bodies.cut(found[0], self._sources[found[0].assertion_id], element=path)
         value = Path(path).first(folded.resource)
