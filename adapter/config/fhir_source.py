@@ -119,7 +119,7 @@ class FhirSearchRules(Positioned):
 
 
 class Retry(Positioned):
-    """How a request is tried again that may pass within seconds; waits double and are drawn at random (behaviour 36)."""
+    """How a request is tried again that may pass soon; waits double and are drawn at random (behaviour 36)."""
 
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     first_s: Annotated[float, Field(gt=0)] = 1

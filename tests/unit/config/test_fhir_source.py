@@ -39,7 +39,7 @@ def test_what_a_source_leaves_out_stands_in_the_vendor_file(tmp_path: Path) -> N
     assert source.first == date(2026, 1, 1)
     assert source.base_url == "https://fhir.example.nhs.uk/r4"
     assert rules.types is not None
-    assert list(rules.types)[:3] == ["Patient", "Encounter", "Condition"]
+    assert list(rules.types)[:3] == ["Patient", "RelatedPerson", "Encounter"]
     assert (rules.overlap, rules.count) == (timedelta(minutes=10), 100)
     assert rules.types["Observation"].parameters["_include"] == ("Observation:specimen", "Observation:based-on")
     assert rules.types["Encounter"].parameters["_include"] == ("Encounter:location",)

@@ -1,5 +1,7 @@
 """The definition of the rows: every field explained, checks that name the rule and not the value."""
 
+from pathlib import Path
+
 import pytest
 
 from adapter.csor import KINDS, field_leaves, json_schema
@@ -35,3 +37,8 @@ def test_the_dictionary_prints_every_kind() -> None:
     page = markdown()
     assert all(f"## {kind}" in page for kind in KINDS)
     assert set(json_schema()) == set(KINDS)
+
+
+def test_the_page_of_the_dictionary_is_printed_from_the_models() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data-dictionary.md").read_text()
+    assert page == markdown(), "run: python -m adapter.csor.dictionary > docs/data-dictionary.md"
