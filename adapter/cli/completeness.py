@@ -57,7 +57,7 @@ _SAYS_UNMAPPED = "unmapped"
 """The value of a closed list that says that nothing fits."""
 _EMPTY_IS_AN_ANSWER = frozenset(
     {"absent_reason", "flags", "comparator", "abnormal_flag", "system_inferred", "unit_inferred", "death_datetime"}
-    | {"index_for", "signs_present", "signs_absent", "signs_uncertain"}
+    | {"index_for", "interference", "signs_present", "signs_absent", "signs_uncertain"}
 )
 """Fields that are empty because there is nothing to say."""
 

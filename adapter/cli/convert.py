@@ -86,9 +86,13 @@ class Converter:
     def __init__(self, *, vendor: str | None, to: Target, is_checked: bool) -> None:
         """SetupError where the mappings or the vendor's name are wrong."""
         folder = config.packaged("mappings")
-        wanted = mapping.STATE_TYPES if to is Target.CSOR else None
-        self.maps = mapping.load_v2_maps(folder, vendor=_overlay(folder, vendor), wanted=wanted)
-        self.rows = Rows.load(folder, maps=self.maps, timezone=_LONDON) if to is Target.CSOR else None
+        overlay = _overlay(folder, vendor)
+        self.rows: Rows | None = None
+        if to is Target.CSOR:
+            self.rows = Rows.load(folder, vendor=overlay, timezone=_LONDON)
+            self.maps = self.rows.maps
+        else:
+            self.maps = mapping.load_v2_maps(folder, vendor=overlay)
         self.is_checked = is_checked
 
     def convert(self, file: Path) -> bytes:

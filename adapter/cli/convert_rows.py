@@ -36,11 +36,19 @@ class Rows:
     timezone: ZoneInfo
 
     @classmethod
-    def load(cls, folder: Path, *, maps: mapping.V2Maps, timezone: ZoneInfo) -> Self:
+    def load(cls, folder: Path, *, vendor: str | None, timezone: ZoneInfo) -> Self:
         """SetupError with every fault of the mappings."""
         lists = mapping.load_codelists(folder / "codelists")
         rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
-        return cls(maps=maps, csor=mapping.load_csor_maps(folder, timezone=timezone), rules=rules, timezone=timezone)
+        csor = mapping.load_csor_maps(folder, timezone=timezone)
+        maps = mapping.load_v2_maps(
+            folder,
+            vendor=vendor,
+            wanted=mapping.STATE_TYPES,
+            own_codes={"imaging-exams": sorted(csor.examination_codes)},
+            is_measure=csor.is_measure,
+        )
+        return cls(maps=maps, csor=csor, rules=rules, timezone=timezone)
 
     @cached_property
     def _drafting(self) -> Drafting:
