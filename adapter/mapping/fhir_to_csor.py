@@ -1,6 +1,7 @@
 """From canonical FHIR to rows of CSOR: loads the mappings of a folder and applies them to one resource at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -160,16 +161,26 @@ def load_csor_maps(
     codelists = load_codelists(folder / "codelists", closure=closure)
     analytes = [name for name in get_args(Analyte) if name != UNMAPPED]
     units = load_units(folder / "units", analytes=analytes, measures=get_args(Measure))
-    concepts = load_concepts(folder / "concepts", codelists=codelists, units=units, own=own_concepts)
-    laboratory = Laboratory(concepts=concepts, units=units, codelists=codelists)
-    measures = load_measures(folder / "concepts" / "growth.csv", units=units, codelists=codelists)
-    examinations = load_examinations(folder, codelists=codelists, own=own.imaging)
-    drugs = load_drugs(folder / "concepts" / "drugs.csv", codelists=codelists, own=own.drugs)
-    notes = load_operation_notes(folder / "operation-notes", timezone=timezone, own=own.operation_notes)
+    faults = _Faults()
+    with faults:
+        concepts = load_concepts(folder / "concepts", codelists=codelists, units=units, own=own_concepts)
+    with faults:
+        measures = load_measures(folder / "concepts" / "growth.csv", units=units, codelists=codelists)
+    with faults:
+        examinations = load_examinations(folder, codelists=codelists, own=own.imaging)
+    with faults:
+        drugs = load_drugs(folder / "concepts" / "drugs.csv", codelists=codelists, own=own.drugs)
+    with faults:
+        notes = load_operation_notes(folder / "operation-notes", timezone=timezone, own=own.operation_notes)
+    with faults:
+        reports = load_reports(folder / "imaging" / "signs.yaml", codelists=codelists)
+    with faults:
+        outcome_rules = load_outcome_rules(folder / "outcomes" / "rules.yaml", codelists=codelists)
+    faults.tell()
     deciders = {
-        "lab_result": laboratory_decider(laboratory),
+        "lab_result": laboratory_decider(Laboratory(concepts=concepts, units=units, codelists=codelists)),
         "vital_sign": measures_decider(measures),
-        "imaging_report": reports_decider(load_reports(folder / "imaging" / "signs.yaml", codelists=codelists)),
+        "imaging_report": reports_decider(reports),
         "operation_note": notes_decider(notes),
         "medication_course": drugs_decider(drugs),
     }
@@ -184,8 +195,29 @@ def load_csor_maps(
     return CsorMaps(
         kinds,
         lists=Lists(codelists, units, measures, examinations),
-        outcome_rules=load_outcome_rules(folder / "outcomes" / "rules.yaml", codelists=codelists),
+        outcome_rules=outcome_rules,
     )
+
+
+class _Faults(AbstractContextManager[None]):
+    """Goes on after a table that is wrong, so that all faults of all tables are told at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[SetupError] = []
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, SetupError):
+            self._errors.append(error)
+        return isinstance(error, SetupError)
+
+    def tell(self) -> None:
+        """Raises SetupError with every finding; of one table alone its own."""
+        bare = [error for error in self._errors if not error.findings]
+        for error in bare or (self._errors if len(self._errors) == 1 else []):
+            raise error
+        if self._errors:
+            findings = tuple(found for error in self._errors for found in error.findings)
+            raise SetupError("the mappings and tables cannot be used", findings=findings, exit_code=ExitCode.MAPPING)
 
 
 def _of_nation(csor_map: CsorMap, nation: str) -> CsorMap:
