@@ -12,7 +12,7 @@ from adapter.chart import live
 from adapter.cohort import CaseState, Noted, State
 from adapter.csor import derive
 from adapter.csor.derive import Derived, Stated
-from adapter.errors import HOLDING
+from adapter.errors import HOLDING, ProblemCode
 from adapter.identity.patients import birth_of, day_of
 from adapter.settle.drafted import Read, Row, read_of
 from adapter.settle.judging import case_fields
@@ -164,7 +164,11 @@ class Drafting:
                 studies[kind] = row
         study = derive.examination([(kind, Stated(kind, row.fields)) for kind, row in studies.items()])
         if study is not None:
-            yield _derived(_STUDY, key, study, studies)
+            row = _derived(_STUDY, key, study, studies)
+            is_named = study.fields.get("study") != _UNLISTED
+            # An order may name in a local code what the study itself names in a national one.
+            known = tuple(each for each in row.problems if each.code is not ProblemCode.UNKNOWN_CODE)
+            yield row._replace(problems=known) if is_named else row
 
     def _courses(self, doses: Mapping[str, Sequence[Said]]) -> Iterator[Row]:
         given: dict[str, Row] = {}
@@ -210,6 +214,7 @@ class Drafting:
                 yield Draft(rid, "condition_case", case_fields(case), case.problems, sources, state)
 
 
+_UNLISTED = "other"
 _SHOWING = ("infant", "admission", "operation")
 """What outcomes are told by."""
 
@@ -219,7 +224,8 @@ def _moves(visit: Read) -> Iterator[tuple[Read, Said]]:
     snapshots = [each for each in visit.said if each.item.form is Form.SNAPSHOT]
     if snapshots:
         newest = max(snapshots, key=lambda each: live.order(each.item))
-        yield from ((move, newest) for move in _places(visit, newest))
+        listed = Read(newest.item.resources[0], newest.source.assertion.context, (newest,))
+        yield from ((move, newest) for move in _places(listed, newest))
     for each in visit.said:
         if each.item.form is Form.PATCH:
             alone = Read(each.item.resources[0], {}, (each,))
