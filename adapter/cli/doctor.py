@@ -20,8 +20,10 @@ import typer
 
 from adapter import config
 from adapter.config import CsorApiSink, FolderSink, FolderSource, MllpSource, TrustSettings
-from adapter.errors import AdapterError, ExitCode
+from adapter.errors import AdapterError, ExitCode, SetupError
 from adapter.service.assembly import Mappings, open_ring, open_store
+from adapter.service.listening import tls_terms
+from adapter.sources.tls import days_left
 from adapter.store.lock import is_locked
 
 _SYNCS = 20
@@ -29,6 +31,7 @@ _SLOW_SYNC_MS = 50.0
 """Group commit waits for one sync: slower than this, an engine with a queue feels it."""
 _LITTLE_ROOM = 5 * 1024**3
 _TIMEOUT_S = 5.0
+_FEW_DAYS = 30
 _OLD_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -71,6 +74,8 @@ def examine(config_file: Path) -> Iterator[Found]:
     yield from _store(settings, running=running)
     for source in settings.sources:
         yield _source(source, running=running)
+        if isinstance(source, MllpSource):
+            yield from _security(source)
     if not settings.sources:
         yield Found(Grade.LOOK, "sources", "none is configured: only `ingest` brings anything in")
     yield _sink(settings)
@@ -177,6 +182,32 @@ def _port(name: str, source: MllpSource, *, running: bool) -> Found:
     return Found(Grade.OK, name, f"{source.bind}:{source.port} is free")
 
 
+def _security(source: MllpSource) -> Iterator[Found]:
+    """Who can read along, and for how long the certificate is good."""
+    about = f"source {source.name}"
+    if source.tls is None:
+        if source.bind not in ("127.0.0.1", "::1", "localhost"):
+            yield Found(Grade.LOOK, about, f"{source.bind} without TLS: whoever is on the way can read along")
+        return
+    files = source.tls
+    try:
+        tls_terms(source)
+    except SetupError as error:
+        yield Found(Grade.WRONG, about, str(error))
+        return
+    left = days_left(files.certificate, now=datetime.now(UTC))
+    who = "senders show theirs" if files.client_ca else "any sender may connect"
+    if left < 0:
+        yield Found(
+            Grade.WRONG, about, f"TLS, but the certificate {files.certificate} has ended: no sender will accept it"
+        )
+    else:
+        grade = Grade.LOOK if left < _FEW_DAYS else Grade.OK
+        yield Found(grade, about, f"TLS, certificate for {left} more days; {who}")
+    if files.key.stat().st_mode & 0o077:
+        yield Found(Grade.LOOK, about, f"the key {files.key} can be read by others: chmod 600")
+
+
 def _sink(settings: TrustSettings) -> Found:
     sink = settings.sink
     if isinstance(sink, FolderSink):
@@ -211,7 +242,7 @@ def _certificate(about: str, place: str, secured: ssl.SSLSocket) -> Found:
     said = secured.getpeercert() or {}
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(said["notAfter"])), UTC) if "notAfter" in said else None
     left = (ends - datetime.now(UTC)).days if ends else None
-    grade = Grade.LOOK if left is not None and left < 30 else Grade.OK
+    grade = Grade.LOOK if left is not None and left < _FEW_DAYS else Grade.OK
     text = f"{place} answers, {secured.version()}" + (f", certificate for {left} more days" if left is not None else "")
     return Found(grade, about, text)
 

@@ -1,6 +1,7 @@
 """`csor-adapter send`: send files over MLLP, one message after the other, and print each acknowledgement."""
 
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from adapter.hl7v2.framing import CARRIAGE_RETURN, Deframer, Frame, frame
 from adapter.hl7v2.header import Header
 from adapter.sources.files import read_file
 from adapter.sources.intake import Framed, Unaccepted
+from adapter.sources.tls import client_context, why_refused
 
 _READ_BYTES = 65536
 
@@ -22,12 +24,18 @@ def send(
     files: Annotated[list[Path], typer.Argument(help="HL7 v2 files: single messages or batches.", metavar="FILE")],
     to: Annotated[str, typer.Option("--to", help="Where to send.", metavar="HOST:PORT")],
     timeout_s: Annotated[float, typer.Option("--timeout-s", min=0.1, help="How long to wait for each answer.")] = 30.0,
+    tls_ca: Annotated[
+        Path | None, typer.Option("--tls-ca", help="Send over TLS; the authority (PEM) of the receiver's certificate.")
+    ] = None,
+    certificate: Annotated[Path | None, typer.Option("--certificate", help="Ours (PEM), for mutual TLS.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="The key of --certificate (PEM).")] = None,
 ) -> None:
     """Send HL7 v2 files over MLLP and print each ACK: code, control id, text. Exit 1 if any was not accepted."""
     host, port = _address(to)
     is_all_accepted = True
+    tls = _tls(tls_ca, certificate, key)
     try:
-        with _Line(host, port, timeout_s=timeout_s) as line:
+        with _Line(host, port, timeout_s=timeout_s, tls=tls) as line:
             for file in files:
                 for message in _messages(file):
                     is_all_accepted &= message is not None and _show(line.ask(message.body), message.header)
@@ -45,12 +53,16 @@ class LineError(Exception):
 class _Line:
     """One MLLP connection that waits for each answer."""
 
-    def __init__(self, host: str, port: int, *, timeout_s: float) -> None:
+    def __init__(self, host: str, port: int, *, timeout_s: float, tls: ssl.SSLContext | None) -> None:
         self._timeout_s = timeout_s
         self._deframer = Deframer()
         self._sent = 0
         try:
             self._socket = socket.create_connection((host, port), timeout=timeout_s)
+            if tls is not None:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=host)
+        except ssl.SSLError as error:
+            raise LineError(f"no TLS: {why_refused(error)}") from None
         except TimeoutError:
             raise LineError(f"no connection within {timeout_s:g} s") from None
         except OSError as error:
@@ -77,6 +89,13 @@ class _Line:
             reason = (error.strerror or str(error)).lower()
             raise LineError(f"connection broke at message {self._sent}: {reason}{_UNSURE}") from None
         raise LineError(f"connection closed without an answer to message {self._sent}{_UNSURE}")
+
+
+def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if (certificate is None) != (key is None) or (certificate is not None and ca is None):
+        typer.echo("--certificate, --key and --tls-ca are given together", err=True)
+        raise typer.Exit(ExitCode.USAGE)
+    return None if ca is None else client_context(ca=ca, certificate=certificate, key=key)
 
 
 _UNSURE = "; it may have arrived: send it again"

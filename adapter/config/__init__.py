@@ -10,15 +10,14 @@ from adapter.config.secrets import SecretRef
 from adapter.config.settings import (
     CsorApiSink,
     FolderSink,
-    FolderSource,
     HospitalNumber,
     LegalBasis,
-    MllpSource,
     Nation,
     TrustSettings,
     Ward,
     WardType,
 )
+from adapter.config.v2_source import FolderSource, MllpSource, Tls
 
 __all__ = [
     "CsorApiSink",
@@ -32,6 +31,7 @@ __all__ = [
     "MllpSource",
     "Nation",
     "SecretRef",
+    "Tls",
     "TrustSettings",
     "Ward",
     "WardType",

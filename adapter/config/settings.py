@@ -14,7 +14,8 @@ from pydantic_core import PydanticCustomError
 
 from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
 from adapter.config.secrets import SecretRef
-from adapter.config.values import FilePath, Name, Port
+from adapter.config.v2_source import FolderSource, MllpSource
+from adapter.config.values import FilePath
 from adapter.datafile import CONCEALED, Duration, Positioned
 from adapter.errors import ExitCode, SetupError
 
@@ -86,31 +87,6 @@ class Sealing(Positioned):
                 return key
         text = f"the master key {self.master_key} is not 32 bytes in base64 or hexadecimal"
         raise SetupError(text, exit_code=ExitCode.SEALING)
-
-
-class MllpSource(Positioned):
-    """A port on which the EPR or the trust's engine sends HL7 v2."""
-
-    name: Name
-    kind: Literal["mllp"]
-    bind: str = "127.0.0.1"
-    port: Port
-    max_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
-    idle_s: Annotated[float, Field(ge=0)] = 0
-    """0: a silent connection is kept for ever."""
-    frame_s: Annotated[float, Field(gt=0)] = 30
-    """How long a block may stay without its end."""
-    allow: tuple[str, ...] = ()
-    """Addresses that may connect; empty: all that reach the port."""
-
-
-class FolderSource(Positioned):
-    """A folder into which messages, Bundles or NDJSON are put."""
-
-    name: Name
-    kind: Literal["folder"]
-    path: FilePath
-    poll_s: Annotated[float, Field(gt=0)] = 5
 
 
 Source = Annotated[MllpSource | FolderSource | FhirSearchSource, Field(discriminator="kind")]

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import structlog
 
-from adapter.config import FolderSource, MllpSource, TrustSettings
+from adapter.config import FolderSource, TrustSettings
 from adapter.dispatch import Dispatcher
+from adapter.errors import SetupError
 from adapter.pipeline.reception import Reception
-from adapter.service import polling
+from adapter.service import listening, polling
 from adapter.service.assembly import Mappings, Works, early_reader, open_ring, open_store, prepare, utc_now
 from adapter.service.reader import ReaderProcess
 from adapter.sources import folder as folder_source
 from adapter.sources.intake import Intake
-from adapter.sources.mllp import MllpLimits, MllpListener, refuse_if_taken
 from adapter.store import counters, folder_files
 from adapter.store.database import Database
 from adapter.store.faults import StoreError
@@ -93,19 +93,11 @@ async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, s
     loop = asyncio.get_running_loop()
     intake = Intake(reception.append, loop=loop)
     intake.start()
-    listeners = []
-    for source in settings.sources:
-        if isinstance(source, MllpSource):
-            limits = MllpLimits(max_bytes=source.max_bytes, frame_s=source.frame_s, idle_s=source.idle_s)
-            listener = MllpListener(source.name, keep=intake, counters=tally, limits=limits, allow=source.allow)
-            try:
-                await listener.start(source.bind, source.port)
-            except OSError as error:  # the supervisor tries again; the writer's thread must not keep this process
-                reason = error.strerror
-                log.error("cannot listen", feed=source.name, bind=source.bind, port=source.port, reason=reason)
-                await asyncio.to_thread(intake.stop)
-                raise
-            listeners.append(listener)
+    try:
+        listeners = await listening.listen(settings, intake, tally)
+    except (OSError, SetupError):  # the supervisor tries again; the writer's thread must not keep this process
+        await asyncio.to_thread(intake.stop)
+        raise
     noted = Noted(tally.database, reception)
     folders = [
         _started(source.name, partial(_watch, source, intake, noted, tally, stopping))
@@ -118,8 +110,7 @@ async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, s
         if loop.time() - counted > _COUNT_EVERY_S:
             counted = loop.time()
             await asyncio.to_thread(tally.write)
-    for listener in listeners:
-        await listener.stop()
+    await listening.stop(listeners)
     for folder in folders:
         await asyncio.to_thread(folder.join, _STOP_S)
     await asyncio.to_thread(intake.stop)
@@ -233,9 +224,7 @@ class Supervisor:
         settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = DataFolderLock(settings.data_folder)
         prepare(settings)
-        for source in settings.sources:
-            if isinstance(source, MllpSource):
-                refuse_if_taken(source.name, bind=source.bind, port=source.port)
+        listening.refuse_if_unusable(settings)
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
         self._started_at: dict[str, float] = {}
         self._waits: dict[str, float] = {}

@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import os
+import ssl
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import NamedTuple
 
 import structlog
 
@@ -14,10 +16,11 @@ from adapter.errors import SetupError
 from adapter.sources.intake import Counters, Keep
 from adapter.sources.mllp_connection import MllpConnection
 from adapter.sources.mllp_desk import Desk, MllpLimits, Stamps
+from adapter.sources.mllp_tls import TlsGate
 
 _log = structlog.get_logger()
 
-__all__ = ["MllpLimits", "MllpListener", "refuse_if_taken"]
+__all__ = ["MllpLimits", "MllpListener", "TlsTerms", "refuse_if_taken"]
 
 
 def _now() -> datetime:
@@ -43,6 +46,13 @@ def _words(error: OSError) -> str:
     return f"cannot be listened on ({os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error})"
 
 
+class TlsTerms(NamedTuple):
+    """What senders must agree on before they are heard."""
+
+    context: ssl.SSLContext
+    handshake_s: float = 10.0
+
+
 class MllpListener:
     """One port of one feed."""
 
@@ -54,6 +64,7 @@ class MllpListener:
         counters: Counters,
         limits: MllpLimits | None = None,
         allow: Iterable[str] = (),
+        tls: TlsTerms | None = None,
     ) -> None:
         self._desk = Desk(
             feed=feed,
@@ -63,8 +74,10 @@ class MllpListener:
             allow=tuple(ip_network(one, strict=False) for one in allow),
             stamps=Stamps(time.time),
             connections=set(),
+            handshakes=set(),
             now=_now,
         )
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -82,9 +95,14 @@ class MllpListener:
     async def start(self, bind: str, port: int) -> None:
         """Listen. OSError where the address cannot be had."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: MllpConnection(self._desk), bind, port, backlog=256)
+        self._server = await loop.create_server(self._connection, bind, port, backlog=256)
         self._watch = loop.create_task(self._tick())
-        _log.info("listening", feed=self._desk.feed, bind=bind, port=self.port)
+        _log.info("listening", feed=self._desk.feed, bind=bind, port=self.port, tls=bool(self._tls))
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        if self._tls is None:
+            return MllpConnection(self._desk)
+        return TlsGate(self._desk, self._tls.context, handshake_s=self._tls.handshake_s)
 
     async def stop(self, *, drain_s: float = 10.0) -> None:
         """Accept no more, answer what was read, close. The intake must still be running."""
@@ -92,6 +110,8 @@ class MllpListener:
             return
         self._server.close()
         self._watch.cancel()
+        for handshake in list(self._desk.handshakes):
+            handshake.cancel()
         deadline = asyncio.get_running_loop().time() + drain_s
         for connection in list(self._desk.connections):
             connection.end()

@@ -50,11 +50,12 @@ class _Slot:
 class MllpConnection(asyncio.BufferedProtocol):
     """The protocol of one connection; all its methods run on the loop."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, *, is_secured: bool = False) -> None:
+        """`is_secured`: by TLS, and its sender's address was looked at before the handshake."""
         self._desk = desk
+        self._is_secured = is_secured
         self._deframer = Deframer(max_bytes=desk.limits.max_bytes)
-        self._buffer = bytearray(_BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
+        self._view = memoryview(bytearray(_BUFFER_BYTES))
         self._slots: deque[_Slot] = deque()
         self._unanswered_bytes = 0
         self._heard_at = 0.0
@@ -73,23 +74,23 @@ class MllpConnection(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self._stream = transport
         self._heard_at = self._loop.time()
-        address = str(transport.get_extra_info("peername", ("",))[0])
-        if not self._is_allowed(address):
-            self._desk.counters.count("mllp.refused_address")
-            _log.warning("connection refused: address is not allowed", feed=self._desk.feed, address=address)
-            transport.abort()
+        if not self._is_secured and is_refused(self._desk, transport):
             return
         self._desk.counters.count("mllp.connections")
         self._desk.connections.add(self)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        """Where the loop puts the next bytes."""
-        return self._buffer
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the loop puts the next bytes. A view: TLS reads into slices of it, and of a bytearray they are copies."""
+        return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read the frames in what came."""
         self._heard_at = self._loop.time()
-        for event in self._deframer.feed(bytes(self._view[:nbytes])):
+        self.take(bytes(self._view[:nbytes]))
+
+    def take(self, data: bytes) -> None:
+        """The next bytes of the connection."""
+        for event in self._deframer.feed(data):
             if type(event) is Frame:
                 self._take_frame(event.body)
             elif type(event) is TooLarge:
@@ -105,7 +106,8 @@ class MllpConnection(asyncio.BufferedProtocol):
         """The sender has closed its side: answer what is open, then close ours."""
         self._give_up(Break.CLOSED)
         self._is_ended = True
-        return bool(self._slots)
+        # TLS has no half of a connection: asyncio closes it whatever is said here.
+        return bool(self._slots) and not self._is_secured
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep what came of an open block. Frames handed in are kept all the same; their sender will send again."""
@@ -262,9 +264,17 @@ class MllpConnection(asyncio.BufferedProtocol):
             self._heard_at = self._loop.time()
             self._stream.resume_reading()
 
-    def _is_allowed(self, address: str) -> bool:
-        if not self._desk.allow:
-            return True
-        peer = ip_address(address.partition("%")[0])
-        peer = getattr(peer, "ipv4_mapped", None) or peer
-        return any(peer in network for network in self._desk.allow)
+
+def is_refused(desk: Desk, transport: asyncio.Transport) -> bool:
+    """Whether the sender's address is not allowed; if so, it is turned away, counted and logged."""
+    if not desk.allow:
+        return False
+    address = str(transport.get_extra_info("peername", ("",))[0])
+    peer = ip_address(address.partition("%")[0])
+    peer = getattr(peer, "ipv4_mapped", None) or peer
+    if any(peer in network for network in desk.allow):
+        return False
+    desk.counters.count("mllp.refused_address")
+    _log.warning("connection refused: address is not allowed", feed=desk.feed, address=address)
+    transport.abort()
+    return True

@@ -1,5 +1,6 @@
 """What all connections of one MLLP listener share: limits, allowed senders, our stamps, where frames go."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,6 +77,7 @@ class Desk:
     """Senders taken; empty for all."""
     stamps: Stamps
     connections: set[Watched]
+    handshakes: set[asyncio.Task[None]]
     now: Callable[[], datetime]
 
     def unaccepted(self, body: bytes, problem: Problem, *, length: int, sha256: bytes = b"") -> Unaccepted:

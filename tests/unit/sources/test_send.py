@@ -10,6 +10,9 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from adapter.cli.send import send
+from adapter.sources.mllp import TlsTerms
+from adapter.sources.tls import server_context
+from tests.unit.sources.papers import papers
 from tests.unit.sources.wire import Disk, a_listener, a_message
 
 ONE, TWO = a_message("1"), a_message("2")
@@ -118,3 +121,21 @@ def test_an_address_that_is_none_is_a_usage_error(tmp_path: Path, to: str) -> No
     (tmp_path / "one.hl7").write_bytes(ONE)
     result = run(tmp_path / "one.hl7", "--to", to)
     assert (result.exit_code, result.stderr) == (2, f"--to {to}: not HOST:PORT, such as localhost:2575\n")
+
+
+def test_over_tls_with_a_certificate_of_ours(tmp_path: Path) -> None:
+    ours = papers(tmp_path / "papers")
+    (tmp_path / "one.hl7").write_bytes(ONE)
+    tls = TlsTerms(server_context(ours.port(mutual=True)))
+    files = ["--tls-ca", ours.ca, "--certificate", ours.sender_certificate, "--key", ours.sender_key]
+    with a_listener(Disk().append, tls=tls) as running:
+        result = run(tmp_path / "one.hl7", "--to", f"localhost:{running.listener.port}", *files)
+        strange = run(tmp_path / "one.hl7", "--to", f"127.0.0.1:{running.listener.port}", *files)
+    assert (result.exit_code, result.stdout) == (0, "AA  1\n")
+    assert strange.exit_code == 1
+    assert "no TLS: its certificate is not accepted: " in strange.stderr
+
+
+def test_half_of_the_files_of_a_certificate_is_an_error_of_use(tmp_path: Path) -> None:
+    result = run(tmp_path / "one.hl7", "--to", "localhost:2575", "--key", tmp_path / "key.pem")
+    assert (result.exit_code, result.stderr) == (2, "--certificate, --key and --tls-ca are given together\n")

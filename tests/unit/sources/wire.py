@@ -2,17 +2,19 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from adapter.envelope import Received
 from adapter.hl7v2.ack import Ack, parse_ack
 from adapter.hl7v2.framing import Deframer, Frame
 from adapter.sources.intake import Append, Intake, Unaccepted
-from adapter.sources.mllp import MllpLimits, MllpListener
+from adapter.sources.mllp import MllpListener
 
 
 def a_message(control_id: str = "M1", *, more: str = "", event: str = "ADT^A01") -> bytes:
@@ -61,8 +63,10 @@ class Disk:
 class Client:
     """An MLLP sender."""
 
-    def __init__(self, port: int, *, timeout_s: float = 5.0) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    def __init__(self, port: int, *, timeout_s: float = 5.0, tls: ssl.SSLContext | None = None) -> None:
+        self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self._deframer = Deframer()
         self._answers: list[bytes] = []
 
@@ -105,16 +109,16 @@ class Client:
 class Running:
     """A listener on its own loop in its own thread."""
 
-    def __init__(self, append: Append, *, limits: MllpLimits | None, allow: Sequence[str]) -> None:
+    def __init__(self, append: Append, **how: Any) -> None:
         self.tally = Tally()
-        self._append, self._limits, self._allow = append, limits, allow
+        self._append, self._how = append, how
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
         assert self._ready.wait(5)
 
-    def client(self) -> Client:
-        return Client(self.listener.port)
+    def client(self, *, tls: ssl.SSLContext | None = None) -> Client:
+        return Client(self.listener.port, tls=tls)
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self._stop.set)
@@ -125,7 +129,7 @@ class Running:
         self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         intake = Intake(self._append, loop=self.loop)
         intake.start()
-        self.listener = MllpListener("epr", keep=intake, counters=self.tally, limits=self._limits, allow=self._allow)
+        self.listener = MllpListener("epr", keep=intake, counters=self.tally, **self._how)
         await self.listener.start("127.0.0.1", 0)
         self._ready.set()
         await self._stop.wait()
@@ -134,8 +138,9 @@ class Running:
 
 
 @contextmanager
-def a_listener(append: Append, *, limits: MllpLimits | None = None, allow: Sequence[str] = ()) -> Iterator[Running]:
-    running = Running(append, limits=limits, allow=allow)
+def a_listener(append: Append, **how: Any) -> Iterator[Running]:
+    """`how` is told to the listener."""
+    running = Running(append, **how)
     try:
         yield running
     finally:

@@ -1,0 +1,62 @@
+"""The ports of a trust file: opened in the receive process, and tried before any process is started."""
+
+import asyncio
+
+import structlog
+
+from adapter.config import MllpSource, Tls, TrustSettings
+from adapter.errors import SetupError
+from adapter.sources.intake import Counters, Keep
+from adapter.sources.mllp import MllpLimits, MllpListener, TlsTerms, refuse_if_taken
+from adapter.sources.tls import Certificates, server_context
+
+log = structlog.get_logger()
+
+
+def certificates(tls: Tls) -> Certificates:
+    """The files of a port, in the form `sources` takes."""
+    return Certificates(certificate=tls.certificate, key=tls.key, client_ca=tls.client_ca)
+
+
+def refuse_if_unusable(settings: TrustSettings) -> None:
+    """SetupError where a port of this trust could not be opened now: its certificates, its address."""
+    for source in settings.sources:
+        if isinstance(source, MllpSource):
+            tls_terms(source)
+            refuse_if_taken(source.name, bind=source.bind, port=source.port)
+
+
+def tls_terms(source: MllpSource) -> TlsTerms | None:
+    """None where the port is without TLS; SetupError where its files cannot be used, with the line that names them."""
+    if source.tls is None:
+        return None
+    try:
+        return TlsTerms(server_context(certificates(source.tls)), source.handshake_s)
+    except SetupError as error:
+        place = f"{source.tls._file}:{source.tls._line}:{source.tls._column}: " if source.tls._line else ""
+        raise SetupError(f'{place}source "{source.name}": {error}') from None
+
+
+async def listen(settings: TrustSettings, keep: Keep, counters: Counters) -> list[MllpListener]:
+    """Open every port, or raise what the first that could not be opened says."""
+    listeners = []
+    for source in settings.sources:
+        if not isinstance(source, MllpSource):
+            continue
+        limits = MllpLimits(max_bytes=source.max_bytes, frame_s=source.frame_s, idle_s=source.idle_s)
+        listener = MllpListener(
+            source.name, keep=keep, counters=counters, limits=limits, allow=source.allow, tls=tls_terms(source)
+        )
+        try:
+            await listener.start(source.bind, source.port)
+        except OSError as error:
+            reason = error.strerror
+            log.error("cannot listen", feed=source.name, bind=source.bind, port=source.port, reason=reason)
+            raise
+        listeners.append(listener)
+    return listeners
+
+
+async def stop(listeners: list[MllpListener]) -> None:
+    """All at once: each answers what it has read."""
+    await asyncio.gather(*(listener.stop() for listener in listeners))
