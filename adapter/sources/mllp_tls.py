@@ -61,7 +61,7 @@ class _Early(asyncio.BufferedProtocol):
         self._lost: list[Exception | None] = []
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the loop puts the next bytes. A view: TLS reads into slices of it, and of a bytearray they are copies."""
+        """Where the loop puts the next bytes. A view: TLS reads into slices, which of a bytearray are copies."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
