@@ -46,15 +46,40 @@ class Verdict(NamedTuple):
     faults: tuple[str, ...]
 
 
+class Compared(NamedTuple):
+    """Children as they should be and as they are."""
+
+    where: str
+    expected: Counter[Child]
+    found: Counter[Child]
+
+    @property
+    def missing(self) -> Counter[tuple[str, Fields]]:
+        """Rows that should be there; those of a child that is otherwise right are left out."""
+        return _rows_of(self.expected - self.found) - _rows_of(self.found - self.expected)
+
+    @property
+    def extra(self) -> Counter[tuple[str, Fields]]:
+        """Rows that should not."""
+        return _rows_of(self.found - self.expected) - _rows_of(self.expected - self.found)
+
+    def faults(self) -> list[str]:
+        """How many children and rows of each kind, with no value of any."""
+        missing, extra = self.expected - self.found, self.found - self.expected
+        faults = []
+        if missing or extra:
+            faults.append(f"{self.where}: {missing.total()} children not as expected, {extra.total()} not expected")
+        for word, rows in (("missing", self.missing), ("not expected", self.extra)):
+            kinds = Counter(kind for kind, _ in rows.elements())
+            faults += [f"{self.where}: {count} {kind} rows {word}" for kind, count in sorted(kinds.items())]
+        return faults
+
+
 def judge(
     truth: Sequence[TruthRow], inside: Sequence[Mapping[str, Any]], outside: Sequence[Mapping[str, Any]]
 ) -> Verdict:
     """Children are compared whole, so a row under the wrong child counts as one missing and one too many."""
-    known = _names(truth)
-    faults = [
-        *_differences("inside the trust", _of_truth(truth), _of_rows(inside, known)),
-        *_differences("at the receiver", _of_payload_truth(truth), _of_payload(outside, known)),
-    ]
+    faults = [*compared_inside(truth, inside).faults(), *compared_outside(truth, outside).faults()]
     values = [value for row in inside for name, value in row.items() if name not in _HEAD and name != "state"]
     return Verdict(
         children=len({row["child"] for row in inside}),
@@ -68,6 +93,16 @@ def judge(
         sent=Counter(row["kind"] for row in outside if not row["deleted"]),
         faults=tuple(faults),
     )
+
+
+def compared_inside(truth: Sequence[TruthRow], rows: Iterable[Mapping[str, Any]]) -> Compared:
+    """The rows inside the trust, as `csor-adapter rows` prints them."""
+    return Compared("inside the trust", _of_truth(truth), _of_rows(rows, _names(truth)))
+
+
+def compared_outside(truth: Sequence[TruthRow], rows: Iterable[Mapping[str, Any]]) -> Compared:
+    """The rows that the receiver gives out."""
+    return Compared("at the receiver", _of_payload_truth(truth), _of_payload(rows, _names(truth)))
 
 
 def _names(truth: Iterable[TruthRow]) -> dict[str, frozenset[str]]:
@@ -160,19 +195,6 @@ def _text(value: Any) -> str:
 
 def _instant(text: Any) -> datetime:
     return datetime.fromisoformat(str(text))
-
-
-def _differences(where: str, expected: Counter[Child], found: Counter[Child]) -> list[str]:
-    missing, extra = expected - found, found - expected
-    faults = []
-    if missing or extra:
-        faults.append(f"{where}: {missing.total()} children not as expected, {extra.total()} not expected")
-    rows_missing = _rows_of(missing) - _rows_of(extra)
-    rows_extra = _rows_of(extra) - _rows_of(missing)
-    for word, rows in (("missing", rows_missing), ("not expected", rows_extra)):
-        kinds = Counter(kind for (kind, _), count in rows.items() for _ in range(count))
-        faults += [f"{where}: {count} {kind} rows {word}" for kind, count in sorted(kinds.items())]
-    return faults
 
 
 def _rows_of(children: Counter[Child]) -> Counter[tuple[str, Fields]]:

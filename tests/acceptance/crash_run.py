@@ -15,10 +15,10 @@ import requests
 
 from adapter import config, receiver, simulator
 from adapter.cli.rows import read_rows
-from adapter.simulator import Simulation, TruthRow
-from tests.acceptance.crash_sender import ResendingSender
+from adapter.simulator import SentMessage, Simulation, TruthRow
+from tests.acceptance.crash_sender import Senders
 from tests.acceptance.crash_service import Service
-from tests.acceptance.hospital import trust_file
+from tests.acceptance.hospital import listeners, told_by_v2, trust_file
 
 FAR_NTH = {
     "release": 6, "merge": 12, "regroup": 8, "settle": 25, "freeze": 6, "receipt": 5, "acknowledge": 2,
@@ -76,8 +76,8 @@ class CrashRun:
     def __init__(self, folder: Path, *, seed: int, hospitals: int, infants: int) -> None:
         self._folder = folder
         self._rng = random.Random(seed)
-        self._simulations = [simulator.hospital(seed=1 + number, infants=infants) for number in range(hospitals)]
-        self._port = free_port()
+        self._simulations = [_hospital(1 + number, infants=infants) for number in range(hospitals)]
+        self._ports = {site.feed: free_port() for site in self._simulations[0].sites}
 
     def run(self, *, first_starts: int, places: Sequence[str]) -> Outcome:
         """All of it: kills, the end of the work, a clean stop, and what then stands where."""
@@ -85,7 +85,7 @@ class CrashRun:
         with receiver.running(settings) as url:
             trust = self._trust_file(url)
             service = Service(trust, self._folder)
-            sender = ResendingSender(self._port)
+            sender = Senders(self._ports)
             try:
                 self._kill_first_starts(service, first_starts)
                 sender.start()
@@ -101,11 +101,10 @@ class CrashRun:
                 service.abandon()
 
     def _trust_file(self, url: str) -> Path:
-        source = {"name": "hospital", "kind": "mllp", "port": str(self._port)}
         return trust_file(
             self._folder,
             simulation=self._simulations[0],
-            sources=[source],
+            sources=listeners(self._simulations[0], self._ports),
             sink={"kind": "csor-api", "url": url},
             # The simulated year must not end a hold while the test runs.
             hold={"after_discharge": "P9000D", "max": "P9000D"},
@@ -123,9 +122,9 @@ class CrashRun:
             if service.is_up:
                 service.kill("all")
 
-    def _round(self, service: Service, sender: ResendingSender, simulation: Simulation, places: Sequence[str]) -> None:
+    def _round(self, service: Service, sender: Senders, simulation: Simulation, places: Sequence[str]) -> None:
         """One hospital: it goes on sending until each place was met, and sends its rest after the last kill."""
-        rest = deque(message.raw for message in simulation.messages)
+        rest = deque(simulation.messages)
         merge_at = next(n for n, message in enumerate(simulation.messages) if message.event == "A40")
         since_group: Counter[str] = Counter()
         for number, place in enumerate(places):
@@ -146,9 +145,7 @@ class CrashRun:
         service.ensure_up()
         sender.send(rest)
 
-    def _kill_once(
-        self, service: Service, sender: ResendingSender, place: str, rest: deque[bytes], *, kept: int
-    ) -> None:
+    def _kill_once(self, service: Service, sender: Senders, place: str, rest: deque[SentMessage], *, kept: int) -> None:
         """One kill; at an armed place it goes on sending until `kept` messages are left for the other kills."""
         if place in ("work", "receive", "all", "supervisor"):
             sender.send(_take(rest, 6))
@@ -175,15 +172,15 @@ class CrashRun:
             return self._rng.choice([(1, 0.0), (2, 0.0), (1, self._rng.uniform(0.5, 25.0))])
         return self._rng.randint(1, FAR_NTH[place]), 0.0
 
-    def _wait_until_settled(self, service: Service, sender: ResendingSender) -> None:
+    def _wait_until_settled(self, service: Service, sender: Senders) -> None:
         """All that was sent is acknowledged and in the rows; who has no number yet may have rows that stay."""
         self._wait(service, sender, besides={"unsent", "undelivered"})
 
-    def _wait_until_quiet(self, service: Service, sender: ResendingSender) -> None:
+    def _wait_until_quiet(self, service: Service, sender: Senders) -> None:
         """CSOR has it all, too."""
         self._wait(service, sender, besides=set())
 
-    def _wait(self, service: Service, sender: ResendingSender, *, besides: set[str]) -> None:
+    def _wait(self, service: Service, sender: Senders, *, besides: set[str]) -> None:
         deadline = time.monotonic() + 90
         while sender.left or self._open_work().keys() - besides:
             assert time.monotonic() < deadline, f"not quiet: {sender.left} left, {self._open_work()}\n{service.tail()}"
@@ -201,7 +198,7 @@ class CrashRun:
             return {"store not ready": 1}
         return {name: count for name, count in found.items() if count}
 
-    def _outcome(self, trust: Path, url: str, service: Service, sender: ResendingSender, exit_code: int) -> Outcome:
+    def _outcome(self, trust: Path, url: str, service: Service, sender: Senders, exit_code: int) -> Outcome:
         work = self._folder / "data" / "work.db"
         with closing(sqlite3.connect(work)) as store:
             states = Counter(dict(store.execute("SELECT state || ' ' || reason, count(*) FROM message GROUP BY 1")))
@@ -222,12 +219,16 @@ class CrashRun:
         )
 
 
+def _hospital(seed: int, *, infants: int) -> Simulation:
+    return told_by_v2(simulator.children_hospital(seed=seed, infants=infants))
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-def _take(rest: deque[bytes], count: int) -> list[bytes]:
+def _take(rest: deque[SentMessage], count: int) -> list[SentMessage]:
     return [rest.popleft() for _ in range(max(0, min(count, len(rest))))]
 
 

@@ -5,7 +5,9 @@ import re
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from adapter.simulator import SentMessage
 
 _ANSWER = re.compile(rb"\x0b(.*?)\x1c\r", re.DOTALL)
 _MSA = re.compile(rb"\rMSA\|(A[AER])\|([^|\r]*)")
@@ -90,3 +92,40 @@ class ResendingSender:
         if found.group(1) == b"AR":
             self.faults.append("a message was rejected")
         return False
+
+
+class Senders:
+    """One for each feed of the hospital."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self._of_feed = {feed: ResendingSender(port) for feed, port in ports.items()}
+
+    def start(self) -> None:
+        for sender in self._of_feed.values():
+            sender.start()
+
+    def send(self, messages: Iterable[SentMessage]) -> None:
+        """Each over its own feed."""
+        for message in messages:
+            self._of_feed[message.feed].send([message.raw])
+
+    def close(self) -> None:
+        for sender in self._of_feed.values():
+            sender.close()
+
+    @property
+    def left(self) -> int:
+        """Not acknowledged yet."""
+        return sum(sender.left for sender in self._of_feed.values())
+
+    @property
+    def acknowledged(self) -> list[bytes]:
+        return [message for sender in self._of_feed.values() for message in sender.acknowledged]
+
+    @property
+    def offered(self) -> int:
+        return sum(sender.offered for sender in self._of_feed.values())
+
+    @property
+    def faults(self) -> list[str]:
+        return [fault for sender in self._of_feed.values() for fault in sender.faults]

@@ -2,27 +2,29 @@
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from adapter import config, simulator
+from adapter.cli import demo_site, demo_verdict
 from adapter.cli.rows import read_rows
 from adapter.config import TrustSettings
 from adapter.envelope import Media, Received
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Works
-from adapter.simulator import SentMessage, Simulation, TruthRow
+from adapter.simulator import SentMessage, Simulation, Site, TruthRow
+from adapter.simulator.wards import SITES
 
 MASTER_KEY = "ab" * 32
 """One key for every hospital of the tests, so that record ids can be compared between runs."""
 
-LABORATORY = "demo-lab.csv"
+FHIR_FEED = "ehr"
+"""What comes over it are pages of a FHIR server."""
 
 Row = dict[str, Any]
 
@@ -35,10 +37,13 @@ def trust_file(
     sink: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Path:
-    """Key, mappings with the laboratory's own table, and trust.yaml; the data folder is `folder/data`."""
+    """Key, the trust's own tables, and trust.yaml; the data folder is `folder/data`."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(config.packaged("mappings"), folder / "mappings", dirs_exist_ok=True)
-    (folder / "mappings" / "concepts" / LABORATORY).write_text(simulator.lab_codes_csv(simulation.lab_codes))
+    if not simulation.sites:
+        (folder / "mappings" / "concepts" / "demo-lab.csv").write_text(simulator.lab_codes_csv(simulation.lab_codes))
+        simulation = replace(simulation, lab_codes=(), sites=(SITES[0],))
+    demo_site.write_tables(folder, simulation)
     (folder / "key").write_text(MASTER_KEY)
     whole: dict[str, Any] = {
         "vendor": "uk-generic",
@@ -47,8 +52,11 @@ def trust_file(
         "data_folder": "data",
         "sealing": {"master_key": {"file": "key"}},
         "wards": [{"code": ward.code, "type": ward.type} for ward in simulation.wards],
-        "identity": {"hospital_numbers": [{"authority": "RXX"}]},
         "mappings": "mappings",
+        "laboratory_tables": ["laboratory.csv"],
+        "imaging_tables": ["imaging.csv"],
+        "drug_tables": ["drugs.csv"],
+        "identity": {"hospital_numbers": [_numbers_of(site) for site in simulation.sites]},
         "settle": {"debounce_s": 0},
         "sources": [dict(source) for source in sources],
         **({"sink": dict(sink)} if sink else {}),
@@ -59,11 +67,25 @@ def trust_file(
     return path
 
 
-def receive(works: Works, messages: Iterable[SentMessage], *, feed: str = "adt") -> None:
-    """Into the inbox, as a listener would put them there."""
+def _numbers_of(site: Site) -> dict[str, str]:
+    over_fhir = {"fhir_system": simulator.HOSPITAL_NUMBER} if site.feed == demo_site.FHIR_SITE else {}
+    return {"authority": site.authority, **over_fhir}
+
+
+def listeners(simulation: Simulation, ports: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The sources of a trust file: an MLLP port for each feed."""
+    return [{"name": site.feed, "kind": "mllp", "port": ports[site.feed]} for site in simulation.sites]
+
+
+def receive(works: Works, messages: Iterable[SentMessage]) -> None:
+    """Into the inbox, as a listener or a poller would put them there."""
     Reception(works.inbox, works.ring).append(
-        [Received(feed=feed, media=Media.HL7V2, received_at=each.at, body=each.raw) for each in messages]
+        [Received(feed=each.feed, media=_media(each), received_at=each.at, body=each.raw) for each in messages]
     )
+
+
+def _media(message: SentMessage) -> Media:
+    return Media.FHIR if message.feed == FHIR_FEED else Media.HL7V2
 
 
 def take_all(settings: TrustSettings, batches: Iterable[Sequence[SentMessage]], *, now: datetime | None = None) -> None:
@@ -94,27 +116,23 @@ def rows_of(settings: TrustSettings) -> list[str]:
     return comparable(read_rows(settings))
 
 
-def against_truth(rows: Iterable[Row], truth: Iterable[TruthRow]) -> list[str]:
-    """Every difference between rows and truth in words; empty where they agree."""
-    found, expected = list(rows), list(truth)
-    child_of = {row.key[0]: row.child for row in expected if row.kind == "admission"}
-    names = {row["child"]: child_of.get(str(row.get("spell_id"))) for row in found if row["kind"] == "admission"}
-    have: Counter[str] = Counter()
-    by_kind = {row.kind: tuple(row.fields) for row in expected}
-    for row in found:
-        fields = {name: row.get(name) for name in by_kind.get(row["kind"], ())}
-        have[_line(row["kind"], names.get(row["child"]) or "unknown child", fields)] += 1
-    want = Counter(_line(row.kind, row.child, row.fields) for row in expected)
-    missing = [f"missing {count} × {line}" for line, count in sorted((want - have).items())]
-    return missing + [f"too many {count} × {line}" for line, count in sorted((have - want).items())]
+def against_truth(rows: Iterable[Row], truth: Sequence[TruthRow]) -> list[str]:
+    """Every difference between rows and truth in words; empty where they agree. All of these children are invented."""
+    compared = demo_verdict.compared_inside(truth, rows)
+    return [
+        *compared.faults(),
+        *(f"missing {count} × {kind} {dict(fields)}" for (kind, fields), count in compared.missing.items()),
+        *(f"too many {count} × {kind} {dict(fields)}" for (kind, fields), count in compared.extra.items()),
+    ]
 
 
-def _line(kind: str, child: str, fields: Mapping[str, Any]) -> str:
-    return f"{kind} of {child}: " + json.dumps({name: _plain(value) for name, value in sorted(fields.items())})
-
-
-def _plain(value: Any) -> Any:
-    """Numbers by value, not by how many zeros they were written with."""
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return str(Decimal(str(value)).normalize().__format__("f"))
-    return value
+def told_by_v2(simulation: Simulation) -> Simulation:
+    """The same hospital without the patients whom FHIR tells of, or helps to tell of."""
+    others = {course.person.hospital_number for course in simulation.courses if course.channel != "v2"}
+    return replace(
+        simulation,
+        messages=tuple(each for each in simulation.messages if each.subject not in others),
+        truth=tuple(row for row in simulation.truth if row.child not in others),
+        lookalikes=tuple(each for each in simulation.lookalikes if each.hospital_number not in others),
+        courses=tuple(course for course in simulation.courses if course.channel == "v2"),
+    )

@@ -23,13 +23,15 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 
 
 def test_the_inbox_is_on_the_disk_between_each_frame_and_its_acknowledgement(tmp_path: Path) -> None:
-    simulation = simulator.hospital(seed=1, infants=1)
+    simulation = simulator.children_hospital(seed=1, infants=1)
     port = free_port()
     trust = trust_file(
         tmp_path, simulation=simulation, sources=[{"name": "hospital", "kind": "mllp", "port": str(port)}]
     )
     prepare(config.load_trust(trust))
-    messages = [message.raw for message in simulation.messages[:MESSAGES]]
+    messages = list(
+        {message.control_id: message.raw for message in simulation.messages if message.feed == "epic"}.values()
+    )[:MESSAGES]
 
     calls = _traced(tmp_path / "trace", trust, port, messages)
 
