@@ -4,7 +4,7 @@ The source is written from names and constants that were validated before, never
 every string of a rule goes in as a bound constant.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from adapter.mapping.csor_rules import ALL_VALUES, As, Condition, CsorMap, Field
 from adapter.mapping.observation import referred
 
 _REMEMBERED = 20_000
+_PARTS_REMEMBERED = 4_000
 
 
 class Projection(msgspec.Struct, frozen=True):
@@ -61,6 +62,17 @@ def remembering(convert: Convert, memory: dict[str, Outcome]) -> Convert:
         return outcome
 
     return remember
+
+
+def _keeping(memory: dict[int, tuple[Any, Any, tuple[Problem, ...]]]) -> Callable[..., None]:
+    """Remembers what a part gave, by its identity; the part is kept alive for as long. Parts never change."""
+
+    def keep(part: Any, value: Any, problems: tuple[Problem, ...]) -> None:
+        if len(memory) >= _PARTS_REMEMBERED:
+            memory.clear()
+        memory[id(part)] = (part, value, problems)
+
+    return keep
 
 
 def _remembering_lists(convert: Convert, memory: dict[Any, Outcome]) -> Convert:
@@ -141,21 +153,43 @@ class _Writer:
         if ready.convert is None:
             assert self._decider is not None  # noqa: S101 - the loader has seen to it
             value = f"measured[{self._decider.place(rule)}]"
-        elif rule.as_ in ALL_VALUES:
-            self._all_values(value, ready)
         else:
-            self._one_value(value, ready)
+            write = self._all_values if rule.as_ in ALL_VALUES else self._one_value
+            part = _only_part(rule)
+            if part is None:
+                self._lines += write(value, ready)
+            else:
+                self._of_part(value, part, write(value, ready))
         if rule.required:
             missing = problem(ProblemCode.MISSING_REQUIRED, "required, and no source has it", at=rule.name)
             self._lines.append(f"if {value} is None: problems += {self._constant(missing)}")
         return value
 
-    def _all_values(self, value: str, ready: Ready) -> None:
+    def _of_part(self, value: str, part: str, lines: Sequence[str]) -> None:
+        """A field of one part of the resource: the results of a feed share such parts, so it is worked out once."""
+        memory: dict[int, tuple[Any, Any, tuple[Problem, ...]]] = {}
+        found, kept = self._constant(memory), self._constant(_keeping(memory))
+        self._lines += [
+            f"part = get({self._constant(part)})",
+            f"if part is None: {value} = None",
+            "else:",
+            f"    known = {found}.get(id(part))",
+            "    if known is not None and known[0] is part:",
+            f"        {value} = known[1]",
+            "        if known[2]: problems += known[2]",
+            "    else:",
+            "        before, problems = problems, ()",
+            *(f"        {line}" for line in lines),
+            f"        {kept}(part, {value}, problems)",
+            "        problems = before + problems",
+        ]
+
+    def _all_values(self, value: str, ready: Ready) -> list[str]:
         paths = [self._path(path, collect=True) for path in ready.rule.path]
         assert ready.convert is not None  # noqa: S101 - the caller has asked
         memory: dict[Any, Outcome] = {}
         convert = self._constant(_remembering_lists(ready.convert, memory))
-        self._lines += [
+        return [
             f"found = {' or '.join(paths)}",
             f"{value} = None",
             "if found:",
@@ -166,15 +200,15 @@ class _Writer:
             "    if outcome[1]: problems += outcome[1]",
         ]
 
-    def _one_value(self, value: str, ready: Ready) -> None:
+    def _one_value(self, value: str, ready: Ready) -> list[str]:
         first, *others = (self._path(path, collect=False) for path in ready.rule.path)
-        self._lines.append(f"{value} = {first}")
-        self._lines += [f"if {value} is None: {value} = {other}" for other in others]
         assert ready.convert is not None  # noqa: S101 - the caller has asked
         memory: dict[str, Outcome] = {}
         convert = self._constant(remembering(ready.convert, memory))
         skip = f"if type({value}) is not Decimal and {value} is not None:" if ready.rule.as_ is As.NUMBER else ""
-        self._lines += [
+        return [
+            f"{value} = {first}",
+            *(f"if {value} is None: {value} = {other}" for other in others),
             skip or f"if {value} is not None:",
             f"    outcome = {self._constant(memory)}.get({value}) if type({value}) is str else None",
             f"    if outcome is None: outcome = {convert}({value})",
@@ -247,6 +281,14 @@ class _Writer:
             single = f"type({value}) is not list"
             return f"{item} is not None and ({single} or type({item}) is dict and {item}.get({key}) == {wanted})"
         return f"{item} is not None"
+
+
+def _only_part(rule: FieldRule) -> str | None:
+    """The element of the resource that alone decides a field, where it has parts of its own."""
+    if len(rule.path) != 1 or ">" in rule.path[0]:
+        return None
+    steps = parse_path(rule.path[0])
+    return steps[0].name if len(steps) > 1 else None
 
 
 def _target(step: PathStep, depth: int) -> str:
