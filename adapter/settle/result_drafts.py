@@ -10,7 +10,7 @@ from adapter.chart.fresh import Made
 from adapter.chart.sealed import ENCODER
 from adapter.errors import HOLDING, Problem, ProblemCode
 from adapter.settle.projection import Draft, Project, Projected, RowState, Said, Source, scoped_key
-from adapter.settle.row_versions import content_of
+from adapter.settle.row_versions import content_of, end_of_content
 
 KIND = "lab_result"
 
@@ -60,9 +60,12 @@ def _value(fields: Mapping[str, Any]) -> tuple[object, ...]:
 def _drafted(record_id: bytes, made: Projected | None, sources: tuple[Source, ...]) -> Draft:
     if made is None:
         return Draft(record_id, KIND, {}, (), sources, RowState.DELETED)
-    problems = made.problems
+    return Draft(record_id, KIND, made.fields, made.problems, sources, _state(made.problems))
+
+
+def _state(problems: Sequence[Problem]) -> RowState:
     is_held = bool(problems) and any(problem.code in HOLDING for problem in problems)
-    return Draft(record_id, KIND, made.fields, problems, sources, RowState.HELD if is_held else RowState.LIVE)
+    return RowState.HELD if is_held else RowState.LIVE
 
 
 class Maker:
@@ -77,12 +80,27 @@ class Maker:
     def make(self, assertion_id: int, assertion: Assertion, born: str | None) -> list[Made] | None:
         """None where two of its statements speak of one result: those are folded, and with what is stored."""
         source = Source(assertion_id, 0, 0, b"", assertion)
+        project, result_id, encode = self._project, self._result_id, ENCODER.encode
+        context, ids = assertion.context, [assertion_id]
         made: dict[bytes, Made] = {}
-        results = [item for item in assertion.items if item.kind is ItemKind.OBSERVATION]
-        for item in results:
-            record_id = self._result_id(scoped_key(item, source).encode())
-            draft = result_draft(self._project, record_id, [Said(item, source)], born=born)
-            fields = ENCODER.encode(draft.fields)
-            content = content_of(fields, [assertion_id], draft.problems, self._made_by)
-            made[record_id] = (record_id, content, len(fields), int(draft.state))
-        return list(made.values()) if len(made) == len(results) else None
+        ends: dict[tuple[Problem, ...], tuple[bytes, int]] = {}
+        count = 0
+        for item in assertion.items:
+            if item.kind is not ItemKind.OBSERVATION:
+                continue
+            count += 1
+            record_id = result_id(scoped_key(item, source).encode())
+            projected = None if item.cleared else project(KIND, item.resources[0], context, born)
+            if projected is None:
+                draft = result_draft(project, record_id, [Said(item, source)], born=born)
+                fields = encode(draft.fields)
+                content = content_of(fields, ids, draft.problems, self._made_by)
+                made[record_id] = (record_id, content, len(fields), draft.state.value)
+                continue
+            problems = projected.problems  # nearly every result: the same without a draft
+            end = ends.get(problems)
+            if end is None:
+                end = ends[problems] = end_of_content(ids, problems, self._made_by), _state(problems).value
+            fields = encode(projected.fields)
+            made[record_id] = (record_id, b"[" + fields + end[0], len(fields), end[1])
+        return list(made.values()) if len(made) == count else None

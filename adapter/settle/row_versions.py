@@ -6,8 +6,6 @@ A version rises only when what CSOR would see changes: the fields, the state, th
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from adapter.chart import sealed
 from adapter.chart.fresh import Written
 from adapter.chart.sealed import Content, decode_content
@@ -152,7 +150,12 @@ def _next_version(old: CsorRow | None, state: RowState, *, is_same: bool) -> int
 
 def content_of(fields: bytes, ids: list[int], problems: Sequence[Problem], made_by: str) -> bytes:
     """What is sealed in a row: its encoded fields stand behind the first byte."""
+    return b"[" + fields + end_of_content(ids, problems, made_by)
+
+
+def end_of_content(ids: list[int], problems: Sequence[Problem], made_by: str) -> bytes:
+    """What stands behind the fields: the same for all rows of one assertion with the same problems."""
     if len(ids) == 1 and not problems:
-        return b'[%b,[%d],[],"%b"]' % (fields, ids[0], made_by.encode())
+        return b',[%d],[],"%b"]' % (ids[0], made_by.encode())
     said = [(problem.code.value, problem.text, problem.at) for problem in problems]
-    return sealed.ENCODER.encode((msgspec.Raw(fields), ids, said, made_by))
+    return b",%b,%b,%b]" % tuple(map(sealed.ENCODER.encode, (ids, said, made_by)))
