@@ -56,6 +56,7 @@ class ProblemCode(StrEnum):
     CRASHED_THREE_TIMES = "P009"
     BATCH_COUNT = "P010"
     DUPLICATE_CONTROL_ID = "P011"
+    NOT_TAKEN = "P012"
     # one resource or segment
     BAD_RESOURCE = "P020"
     UNKNOWN_MODIFIER_EXTENSION = "P021"

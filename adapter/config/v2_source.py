@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from adapter.config.values import FilePath, Name, Port
 from adapter.datafile import Positioned
@@ -31,6 +31,40 @@ class Tls(Positioned):
     """The authorities of senders' certificates; once given, a sender without one is refused (mutual TLS)."""
 
 
+def _pattern(written: str) -> str:
+    if any(not part for part in written.split("^")) or written.count("^") > 1:
+        raise ValueError("should be a type such as ADT^A01, or ADT^* for all events")
+    return written
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Accept(Positioned):
+    """What a port takes; what is outside a list that is given gets AR, and is kept all the same."""
+
+    applications: tuple[Text, ...] = ()
+    """MSH-3, whole or its first component."""
+    facilities: tuple[Text, ...] = ()
+    """MSH-4, likewise."""
+    types: tuple[Annotated[Text, AfterValidator(_pattern)], ...] = ()
+    """MSH-9: `ADT^A01`, `ADT^*`."""
+    versions: tuple[Text, ...] = ()
+    """MSH-12: `2.4`, `2.5*`."""
+    processing: tuple[Text, ...] = ()
+    """MSH-11: `P`."""
+    control_id: Literal["optional", "required"] = "optional"
+
+
+class Acknowledgement(Positioned):
+    """How a port answers."""
+
+    mode: Literal["auto", "original"] = "auto"
+    """auto: as MSH-15 and MSH-16 ask; original: AA, AE or AR whatever they say."""
+    on_unknown_type: Literal["AA", "AR"] = "AA"
+    """What a type gets that no mapping reads (ruling R27)."""
+
+
 class MllpSource(Positioned):
     """A port on which the EPR or the trust's engine sends HL7 v2."""
 
@@ -46,6 +80,8 @@ class MllpSource(Positioned):
     allow: tuple[Network, ...] = ()
     """Addresses and networks that may connect; empty: all that reach the port."""
     tls: Tls | None = None
+    accept: Accept = Accept()
+    ack: Acknowledgement = Acknowledgement()
     handshake_s: Annotated[float, Field(gt=0)] = 10
     """How long a sender may take to agree on TLS."""
 

@@ -1,12 +1,13 @@
 """Acknowledgements: built from MSH alone, and read back by who sends.
 
-HL7 v2.5.1 §2.9.2 (original mode). MSH-15 and MSH-16 are read with the header and do not change the answer yet.
+HL7 v2.5.1 §2.9.2 (original mode) and §2.9.3 (enhanced mode, which a sender asks for by MSH-15 or MSH-16).
 Knows no storage and no clock: our control id and the time are arguments.
 """
 
 import re
 from enum import StrEnum
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
@@ -15,7 +16,7 @@ from adapter.hl7v2.header import Delimiters, Header, read_header
 
 
 class AckCode(StrEnum):
-    """HL7 table 0008."""
+    """HL7 table 0008: three outcomes, in the words of original mode and in those of an accept acknowledgement."""
 
     ACCEPT = "AA"
     """The message is on our disk."""
@@ -23,6 +24,42 @@ class AckCode(StrEnum):
     """Not kept: send it again."""
     REJECT = "AR"
     """Sending it again cannot help."""
+    COMMIT_ACCEPT = "CA"
+    COMMIT_ERROR = "CE"
+    COMMIT_REJECT = "CR"
+
+
+Outcome = Literal[AckCode.ACCEPT, AckCode.ERROR, AckCode.REJECT]
+
+_COMMIT = {
+    AckCode.ACCEPT: AckCode.COMMIT_ACCEPT,
+    AckCode.ERROR: AckCode.COMMIT_ERROR,
+    AckCode.REJECT: AckCode.COMMIT_REJECT,
+}
+
+
+@lru_cache(maxsize=256)
+def codes_asked_for(accept_ack: bytes, application_ack: bytes, outcome: Outcome) -> tuple[AckCode, ...]:
+    """Which answers a sender with these MSH-15 and MSH-16 wants to this outcome, in order; there may be none.
+
+    HL7 v2.5.1 §2.9.3, table 0155. Neither of them (or nothing that the table knows): original mode. A message that is
+    on the disk is all that our application answers for, so an application acknowledgement follows at once. After a
+    refusal nothing follows: it is said once, in the words that were asked for.
+    """
+    accept, application = accept_ack.strip(), application_ack.strip()
+    if accept not in _CONDITIONS and application not in _CONDITIONS:
+        return (outcome,)
+    codes = [_COMMIT[outcome]] if _is_asked(accept, outcome) else []
+    if _is_asked(application, outcome) and (outcome is AckCode.ACCEPT or not codes):
+        codes.append(outcome)
+    return tuple(codes)
+
+
+_CONDITIONS = frozenset({b"AL", b"NE", b"ER", b"SU"})
+
+
+def _is_asked(condition: bytes, outcome: Outcome) -> bool:
+    return condition == b"AL" or condition == (b"SU" if outcome is AckCode.ACCEPT else b"ER")
 
 
 class AckError(msgspec.Struct, frozen=True):
@@ -31,6 +68,8 @@ class AckError(msgspec.Struct, frozen=True):
     code: str
     name: str
     text: str
+    field: int = 0
+    """The field of MSH that it is about; 0: none in particular."""
 
 
 NO_HEADER = AckError("100", "Segment sequence error", "no readable MSH segment: not an HL7 v2 message")
@@ -102,15 +141,16 @@ def _type_of(kind: bytes, version: bytes, component: bytes) -> bytes:
 
 
 def _error_part(error: AckError, header: Header) -> bytes:
-    """MSA-3 and an ERR segment: ERR-1 up to version 2.4, ERR-3, -4 and -8 from 2.5 (v2.5.1 §2.15.5)."""
+    """MSA-3 and an ERR segment: ERR-1 up to version 2.4, ERR-2, -3, -4 and -8 from 2.5 (v2.5.1 §2.15.5)."""
     d = header.delimiters
     separator, text = d.field, _escape(error.text, d)
     coded = [error.code, _escape(error.name, d), "HL70357"]
+    place = ["MSH", "1", str(error.field)] if error.field else ["", "", ""]
     if _is_before_2_5(header.version):
-        location = d.component * 3 + d.subcomponent.join(coded)
-        segment = separator.join(("ERR", location))
+        segment = separator.join(("ERR", d.component.join((*place, d.subcomponent.join(coded)))))
     else:
-        segment = separator.join(("ERR", "", "", d.component.join(coded), "E", "", "", "", text))
+        location = d.component.join(place) if error.field else ""
+        segment = separator.join(("ERR", "", location, d.component.join(coded), "E", "", "", "", text))
     return f"{separator}{text}\r{segment}\r".encode("ascii", "replace")
 
 

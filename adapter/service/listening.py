@@ -6,8 +6,9 @@ import structlog
 
 from adapter.config import MllpSource, Tls, TrustSettings
 from adapter.errors import SetupError
+from adapter.sources.accept import Accepted
 from adapter.sources.intake import Counters, Keep
-from adapter.sources.mllp import MllpLimits, MllpListener, TlsTerms, refuse_if_taken
+from adapter.sources.mllp import MllpLimits, MllpListener, Terms, TlsTerms, refuse_if_taken
 from adapter.sources.tls import Certificates, server_context
 
 log = structlog.get_logger()
@@ -37,6 +38,26 @@ def tls_terms(source: MllpSource) -> TlsTerms | None:
         raise SetupError(f'{place}source "{source.name}": {error}') from None
 
 
+def terms(source: MllpSource) -> Terms:
+    """What this port asks of its senders; SetupError where its certificates cannot be used."""
+    said = source.accept
+    accepted = Accepted(
+        applications=said.applications,
+        facilities=said.facilities,
+        types=said.types,
+        versions=said.versions,
+        processing=said.processing,
+        needs_control_id=said.control_id == "required",
+        refuses_unknown_types=source.ack.on_unknown_type == "AR",
+    )
+    return Terms(
+        allow=source.allow,
+        accepted=accepted if accepted != Accepted() else None,
+        is_original_only=source.ack.mode == "original",
+        tls=tls_terms(source),
+    )
+
+
 async def listen(settings: TrustSettings, keep: Keep, counters: Counters) -> list[MllpListener]:
     """Open every port, or raise what the first that could not be opened says."""
     listeners = []
@@ -44,9 +65,7 @@ async def listen(settings: TrustSettings, keep: Keep, counters: Counters) -> lis
         if not isinstance(source, MllpSource):
             continue
         limits = MllpLimits(max_bytes=source.max_bytes, frame_s=source.frame_s, idle_s=source.idle_s)
-        listener = MllpListener(
-            source.name, keep=keep, counters=counters, limits=limits, allow=source.allow, tls=tls_terms(source)
-        )
+        listener = MllpListener(source.name, keep=keep, counters=counters, limits=limits, terms=terms(source))
         try:
             await listener.start(source.bind, source.port)
         except OSError as error:

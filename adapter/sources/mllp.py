@@ -3,24 +3,24 @@
 import asyncio
 import errno
 import os
-import ssl
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from typing import NamedTuple
 
 import structlog
 
 from adapter.errors import SetupError
+from adapter.sources.accept import Door
 from adapter.sources.intake import Counters, Keep
 from adapter.sources.mllp_connection import MllpConnection
-from adapter.sources.mllp_desk import Desk, MllpLimits, Stamps
+from adapter.sources.mllp_desk import Desk, MllpLimits
 from adapter.sources.mllp_tls import TlsGate
+from adapter.sources.replies import Replies, Stamps
+from adapter.sources.terms import Terms, TlsTerms
 
 _log = structlog.get_logger()
 
-__all__ = ["MllpLimits", "MllpListener", "TlsTerms", "refuse_if_taken"]
+__all__ = ["MllpLimits", "MllpListener", "Terms", "TlsTerms", "refuse_if_taken"]
 
 
 def _now() -> datetime:
@@ -46,13 +46,6 @@ def _words(error: OSError) -> str:
     return f"cannot be listened on ({os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error})"
 
 
-class TlsTerms(NamedTuple):
-    """What senders must agree on before they are heard."""
-
-    context: ssl.SSLContext
-    handshake_s: float = 10.0
-
-
 class MllpListener:
     """One port of one feed."""
 
@@ -63,21 +56,23 @@ class MllpListener:
         keep: Keep,
         counters: Counters,
         limits: MllpLimits | None = None,
-        allow: Iterable[str] = (),
-        tls: TlsTerms | None = None,
+        terms: Terms | None = None,
     ) -> None:
+        terms = terms or Terms()
+        replies = Replies(Stamps(time.time), counters, transport="mllp", is_original_only=terms.is_original_only)
         self._desk = Desk(
             feed=feed,
             keep=keep,
             counters=counters,
             limits=limits or MllpLimits(),
-            allow=tuple(ip_network(one, strict=False) for one in allow),
-            stamps=Stamps(time.time),
+            allow=tuple(ip_network(one, strict=False) for one in terms.allow),
+            door=Door(terms.accepted) if terms.accepted is not None else None,
+            replies=replies,
             connections=set(),
             handshakes=set(),
             now=_now,
         )
-        self._tls = tls
+        self._tls = terms.tls
         self._server: asyncio.Server | None = None
         self._watch: asyncio.Task[None] | None = None
 

@@ -13,9 +13,10 @@ import structlog
 
 from adapter.envelope import Media
 from adapter.errors import Problem, ProblemCode
-from adapter.hl7v2.ack import EMPTY_BLOCK, NO_HEADER, NOT_STORED, AckCode, AckError, acknowledge, too_large
+from adapter.hl7v2.ack import EMPTY_BLOCK, NO_HEADER, AckError, too_large
 from adapter.hl7v2.framing import Break, Broken, Deframer, Frame, TooLarge, frame
 from adapter.hl7v2.header import Header, read_header
+from adapter.sources.accept import Refusal
 from adapter.sources.intake import Framed
 from adapter.sources.mllp_desk import Desk
 
@@ -166,8 +167,19 @@ class MllpConnection(asyncio.BufferedProtocol):
         if header is None:
             self._take_unreadable(body, slot)
             return
+        if desk.door is not None and (refused := desk.door.refusal(header)) is not None:
+            self._take_refused(body, slot, header, refused)
+            return
         received = Framed(feed=desk.feed, media=Media.HL7V2, received_at=desk.now(), body=body, header=header)
         desk.keep.submit(received, partial(self._answer, slot, header, None))
+
+    def _take_refused(self, body: bytes, slot: _Slot, header: Header, refusal: Refusal) -> None:
+        error = refusal.error
+        self._desk.counters.count(f"mllp.{refusal.counted}")
+        _log.warning("message rejected", feed=self._desk.feed, reason=error.text, bytes=len(body))
+        problem = Problem(code=ProblemCode.NOT_TAKEN, text=error.text, at=f"MSH-{error.field}")
+        received = self._desk.unaccepted(body, problem, length=len(body))
+        self._desk.keep.submit(received, partial(self._answer, slot, header, error))
 
     def _take_unreadable(self, body: bytes, slot: _Slot) -> None:
         error, code = (NO_HEADER, ProblemCode.NO_MSH) if body else (EMPTY_BLOCK, ProblemCode.EMPTY)
@@ -216,18 +228,7 @@ class MllpConnection(asyncio.BufferedProtocol):
         return slot
 
     def _answer(self, slot: _Slot, header: Header | None, refusal: AckError | None, error: Exception | None) -> None:
-        desk = self._desk
-        if error is not None:
-            desk.counters.count("mllp.not_stored")
-            code, refusal = AckCode.ERROR, NOT_STORED
-        elif refusal is not None:
-            code = AckCode.REJECT
-        else:
-            desk.counters.count("mllp.accepted")
-            code = AckCode.ACCEPT
-        stamps = desk.stamps
-        answer = acknowledge(header, code, control_id=stamps.control_id(), at=stamps.time(), error=refusal)
-        slot.answer = frame(answer)
+        slot.answer = b"".join(map(frame, self._desk.replies.of(header, refusal, error)))
         if len(self._slots) == 1:
             self._flush()
         elif not self._is_flush_due:

@@ -1,17 +1,18 @@
-"""What all connections of one MLLP listener share: limits, allowed senders, our stamps, where frames go."""
+"""What all connections of one MLLP listener share: limits, allowed senders, our answers, where frames go."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
-from itertools import count
 from typing import Protocol
 
 from adapter.envelope import Media
 from adapter.errors import Problem
 from adapter.hl7v2.framing import DEFAULT_MAX_BYTES
+from adapter.sources.accept import Door
 from adapter.sources.intake import Counters, Keep, Unaccepted
+from adapter.sources.replies import Replies
 
 
 class Watched(Protocol):
@@ -41,30 +42,6 @@ class MllpLimits:
     """Received and not yet on the disk: above this, reading pauses."""
 
 
-class Stamps:
-    """Our own MSH-10 and MSH-7: unique over restarts, and cheap. `clock` gives seconds since 1970."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._numbers = count(1)
-        # Ten digits of seconds and a count stay within the 20 characters of MSH-10 before v2.7.
-        self._series = b"%d-%%d" % int(clock())
-        self._second = -1
-        self._text = b""
-
-    def control_id(self) -> bytes:
-        """The next MSH-10."""
-        return self._series % next(self._numbers)
-
-    def time(self) -> bytes:
-        """MSH-7 of now, in UTC, to the second."""
-        second = int(self._clock())
-        if second != self._second:
-            self._second = second
-            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%S%z").encode()
-        return self._text
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What all connections of one listener share."""
@@ -75,7 +52,9 @@ class Desk:
     limits: MllpLimits
     allow: tuple[IPv4Network | IPv6Network, ...]
     """Senders taken; empty for all."""
-    stamps: Stamps
+    door: Door | None
+    """None: whatever has a readable MSH is taken."""
+    replies: Replies
     connections: set[Watched]
     handshakes: set[asyncio.Task[None]]
     now: Callable[[], datetime]

@@ -11,6 +11,8 @@ from adapter.cli.app import app
 from adapter.cli.doctor import examine
 from adapter.config import MllpSource
 from adapter.errors import SetupError
+from adapter.service.listening import terms
+from adapter.sources.accept import Accepted
 from tests.unit.config.test_load import TRUST, a_trust
 from tests.unit.sources.papers import papers
 
@@ -102,3 +104,35 @@ def test_the_doctor_calls_an_ended_certificate_and_a_missing_file_wrong(tmp_path
 def test_the_doctor_asks_to_look_at_a_port_for_others_without_tls(tmp_path: Path) -> None:
     assert told(tmp_path, ", bind: 0.0.0.0")[1] == ("look", "0.0.0.0 without TLS: whoever is on the way can read along")
     assert len(told(tmp_path, "")) == 1
+
+
+def test_a_port_says_what_it_takes_and_how_it_answers(tmp_path: Path) -> None:
+    more = (
+        ", accept: {applications: [EPR], types: ['ADT^*', ORU^R01], control_id: required}, ack: {on_unknown_type: AR}"
+    )
+    source = loaded(tmp_path, more)
+    assert (source.accept.types, source.accept.control_id) == (("ADT^*", "ORU^R01"), "required")
+    assert (source.ack.mode, source.ack.on_unknown_type) == ("auto", "AR")
+
+
+def test_without_rules_nothing_is_asked_of_a_message(tmp_path: Path) -> None:
+    assert terms(loaded(tmp_path)).accepted is None
+    assert loaded(tmp_path).ack.on_unknown_type == "AA"
+    found = terms(loaded(tmp_path, ", accept: {versions: ['2.4']}, ack: {mode: original}"))
+    assert (found.accepted, found.is_original_only) == (Accepted(versions=("2.4",)), True)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (", accept: {application: [EPR]}", 'did you mean "applications"?'),
+        (", accept: {types: [ADT^A01^ADT_A01]}", "should be a type such as ADT^A01"),
+        (", accept: {facilities: ['']}", "at least 1 character"),
+        (", ack: {mode: enhanced}", "is not one of: auto, original"),
+        (", ack: {on_unknown_type: AE}", "is not one of: AA, AR"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_told_where_it_stands(tmp_path: Path, written: str, told: str) -> None:
+    text = refused(tmp_path, written)
+    assert told in text
+    assert "t.yaml:" in text

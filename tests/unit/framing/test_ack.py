@@ -1,7 +1,17 @@
 import pytest
 from hl7apy.parser import parse_message
 
-from adapter.hl7v2.ack import NO_HEADER, NOT_STORED, Ack, AckCode, AckError, acknowledge, parse_ack, too_large
+from adapter.hl7v2.ack import (
+    NO_HEADER,
+    NOT_STORED,
+    Ack,
+    AckCode,
+    AckError,
+    acknowledge,
+    codes_asked_for,
+    parse_ack,
+    too_large,
+)
 from adapter.hl7v2.header import Header, read_header
 
 AT = b"20261122101500+0000"
@@ -74,8 +84,54 @@ def test_the_refusal_of_a_large_message_says_both_sizes() -> None:
     assert too_large(70_000_000, limit=67_108_864).text == "message of 70000000 bytes is over the limit of 67108864"
 
 
-def test_enhanced_mode_fields_do_not_disturb_the_answer() -> None:
-    assert answer(a_header(extra="|||AL|NE")) == answer(a_header())
+@pytest.mark.behaviour(84)
+@pytest.mark.parametrize(
+    ("accept", "application", "taken", "refused"),
+    [
+        ("", "", "AA", "AR"),
+        ("AL", "NE", "CA", "CR"),
+        ("AL", "", "CA", "CR"),
+        ("ER", "NE", "", "CR"),
+        ("SU", "NE", "CA", ""),
+        ("NE", "NE", "", ""),
+        ("NE", "AL", "AA", "AR"),
+        ("", "AL", "AA", "AR"),
+        ("NE", "ER", "", "AR"),
+        ("NE", "SU", "AA", ""),
+        ("AL", "AL", "CA AA", "CR"),
+        ("AL", "ER", "CA", "CR"),
+        ("AL", "SU", "CA AA", "CR"),
+        ("ER", "AL", "AA", "CR"),
+        ("SU", "AL", "CA AA", "AR"),
+        ("SU", "ER", "CA", "AR"),
+    ],
+)
+def test_msh_15_and_16_say_which_answers_are_wanted(accept: str, application: str, taken: str, refused: str) -> None:
+    asked = (accept.encode(), application.encode())
+    assert codes_asked_for(*asked, AckCode.ACCEPT) == tuple(taken.split())
+    assert codes_asked_for(*asked, AckCode.REJECT) == tuple(refused.split())
+    assert codes_asked_for(*asked, AckCode.ERROR) == tuple(refused.replace("R", "E").split())
+
+
+@pytest.mark.behaviour(84)
+def test_what_table_0155_does_not_know_is_original_mode() -> None:
+    assert codes_asked_for(b"Y", b'""', AckCode.ACCEPT) == (AckCode.ACCEPT,)
+    assert codes_asked_for(b" AL ", b"?", AckCode.ACCEPT) == (AckCode.COMMIT_ACCEPT,)
+
+
+@pytest.mark.behaviour(85)
+def test_a_commit_accept_swaps_and_echoes_as_any_other() -> None:
+    assert answer(a_header(extra="|||AL|NE"), AckCode.COMMIT_ACCEPT) == (
+        b"MSH|^~\\&|CSOR|ADAPTER|EPR|RXX|20261122101500+0000||ACK^A01^ACK|C1|T|2.4\rMSA|CA|MSG7\r"
+    )
+
+
+@pytest.mark.behaviour(82)
+def test_where_a_field_is_to_blame_the_error_says_which() -> None:
+    error = AckError("200", "Unsupported message type", "no", 9)
+    old, new = (answer(a_header(version=version), AckCode.REJECT, error=error) for version in ("2.4", "2.5.1"))
+    assert old.endswith(b"\rERR|MSH^1^9^200&Unsupported message type&HL70357\r")
+    assert new.endswith(b"\rERR||MSH^1^9|200^Unsupported message type^HL70357|E||||no\r")
 
 
 @pytest.mark.parametrize("version", ["2.3", "2.4", "2.5.1"])

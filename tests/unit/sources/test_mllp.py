@@ -14,7 +14,7 @@ from adapter.errors import ProblemCode
 from adapter.hl7v2.ack import Ack
 from adapter.hl7v2.framing import frame
 from adapter.sources.intake import Framed
-from adapter.sources.mllp import MllpLimits
+from adapter.sources.mllp import MllpLimits, Terms
 from adapter.store.inbox import InboxRow, SqliteInbox
 from adapter.store.sealing import KeyRing
 from tests.unit.sources.wire import Disk, a_listener, a_message, eventually
@@ -225,14 +225,14 @@ def test_without_an_idle_time_a_silent_connection_stays() -> None:
 @pytest.mark.behaviour(79)
 def test_an_address_that_is_not_allowed_is_refused_and_counted() -> None:
     disk = Disk()
-    with a_listener(disk.append, allow=("10.1.0.0/16", "192.0.2.7")) as running:
+    with a_listener(disk.append, terms=Terms(allow=("10.1.0.0/16", "192.0.2.7"))) as running:
         assert running.client().is_closed()
         assert eventually(lambda: running.tally["mllp.refused_address"] == 1)
     assert disk.commits == []
 
 
 def test_an_allowed_address_is_served() -> None:
-    with a_listener(Disk().append, allow=("127.0.0.0/8",)) as running:
+    with a_listener(Disk().append, terms=Terms(allow=("127.0.0.0/8",))) as running:
         client = running.client()
         client.send(frame(a_message()))
         assert client.answer().code == "AA"

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from adapter.cli.send import send
-from adapter.sources.mllp import TlsTerms
+from adapter.sources.mllp import Terms, TlsTerms
 from adapter.sources.tls import server_context
 from tests.unit.sources.papers import papers
 from tests.unit.sources.wire import Disk, a_listener, a_message
@@ -126,9 +126,9 @@ def test_an_address_that_is_none_is_a_usage_error(tmp_path: Path, to: str) -> No
 def test_over_tls_with_a_certificate_of_ours(tmp_path: Path) -> None:
     ours = papers(tmp_path / "papers")
     (tmp_path / "one.hl7").write_bytes(ONE)
-    tls = TlsTerms(server_context(ours.port(mutual=True)))
+    terms = Terms(tls=TlsTerms(server_context(ours.port(mutual=True))))
     files = ["--tls-ca", ours.ca, "--certificate", ours.sender_certificate, "--key", ours.sender_key]
-    with a_listener(Disk().append, tls=tls) as running:
+    with a_listener(Disk().append, terms=terms) as running:
         result = run(tmp_path / "one.hl7", "--to", f"localhost:{running.listener.port}", *files)
         strange = run(tmp_path / "one.hl7", "--to", f"127.0.0.1:{running.listener.port}", *files)
     assert (result.exit_code, result.stdout) == (0, "AA  1\n")

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from adapter.errors import SetupError
 from adapter.hl7v2.ack import Ack
 from adapter.hl7v2.framing import frame
-from adapter.sources.mllp import MllpLimits, TlsTerms
+from adapter.sources.mllp import MllpLimits, Terms, TlsTerms
 from adapter.sources.tls import Certificates, client_context, days_left, server_context
 from tests.unit.sources.papers import Papers, papers
 from tests.unit.sources.wire import Disk, a_listener, a_message, eventually
@@ -24,8 +24,8 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     return papers(tmp_path_factory.mktemp("papers"))
 
 
-def terms(ours: Papers, *, mutual: bool = False, handshake_s: float = 5.0) -> TlsTerms:
-    return TlsTerms(server_context(ours.port(mutual=mutual)), handshake_s)
+def terms(ours: Papers, *, mutual: bool = False, handshake_s: float = 5.0, allow: tuple[str, ...] = ()) -> Terms:
+    return Terms(tls=TlsTerms(server_context(ours.port(mutual=mutual)), handshake_s), allow=allow)
 
 
 def engine(ours: Papers) -> ssl.SSLContext:
@@ -42,7 +42,7 @@ def refusals(logs: list[dict[str, object]]) -> list[object]:
 
 def test_over_tls_messages_are_taken_and_answered_as_without(ours: Papers) -> None:
     disk = Disk()
-    with a_listener(disk.append, tls=terms(ours)) as running:
+    with a_listener(disk.append, terms=terms(ours)) as running:
         client = running.client(tls=stranger(ours))
         client.send(b"".join(frame(a_message(f"M{number}")) for number in range(20)))
         assert [client.answer().control_id for _ in range(20)] == [f"M{number}" for number in range(20)]
@@ -54,7 +54,7 @@ def test_over_tls_messages_are_taken_and_answered_as_without(ours: Papers) -> No
 
 def test_a_message_sent_with_the_last_flight_of_the_handshake_is_not_lost(ours: Papers) -> None:
     disk = Disk()
-    with a_listener(disk.append, tls=terms(ours, mutual=True)) as running:
+    with a_listener(disk.append, terms=terms(ours, mutual=True)) as running:
         for number in range(25):
             client = running.client(tls=engine(ours))
             client.send(frame(a_message(f"M{number}")))
@@ -65,7 +65,7 @@ def test_a_message_sent_with_the_last_flight_of_the_handshake_is_not_lost(ours: 
 
 
 def test_a_sender_with_a_certificate_of_the_named_authority_is_taken(ours: Papers) -> None:
-    with a_listener(Disk().append, tls=terms(ours, mutual=True)) as running:
+    with a_listener(Disk().append, terms=terms(ours, mutual=True)) as running:
         client = running.client(tls=engine(ours))
         client.send(frame(a_message()))
         assert client.answer().code == "AA"
@@ -73,7 +73,7 @@ def test_a_sender_with_a_certificate_of_the_named_authority_is_taken(ours: Paper
 
 def test_a_sender_without_a_certificate_is_refused_counted_and_told(ours: Papers) -> None:
     disk = Disk()
-    with capture_logs() as logs, a_listener(disk.append, tls=terms(ours, mutual=True)) as running:
+    with capture_logs() as logs, a_listener(disk.append, terms=terms(ours, mutual=True)) as running:
         with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
             client = running.client(tls=stranger(ours))
             client.send(frame(a_message()))
@@ -86,7 +86,7 @@ def test_a_sender_without_a_certificate_is_refused_counted_and_told(ours: Papers
 def test_a_certificate_of_another_authority_is_refused(ours: Papers, tmp_path: Path) -> None:
     other = papers(tmp_path)
     context = client_context(ca=ours.ca, certificate=other.sender_certificate, key=other.sender_key)
-    with capture_logs() as logs, a_listener(Disk().append, tls=terms(ours, mutual=True)) as running:
+    with capture_logs() as logs, a_listener(Disk().append, terms=terms(ours, mutual=True)) as running:
         with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
             client = running.client(tls=context)
             client.send(frame(a_message()))
@@ -99,7 +99,7 @@ def test_a_certificate_of_another_authority_is_refused(ours: Papers, tmp_path: P
 @pytest.mark.parametrize("first", [frame(a_message()), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
 def test_a_plain_client_is_refused_counted_and_told(ours: Papers, first: bytes) -> None:
     disk = Disk()
-    with capture_logs() as logs, a_listener(disk.append, tls=terms(ours)) as running:
+    with capture_logs() as logs, a_listener(disk.append, terms=terms(ours)) as running:
         client = running.client()
         client.send(first)
         while client.socket.recv(100):
@@ -112,7 +112,7 @@ def test_a_plain_client_is_refused_counted_and_told(ours: Papers, first: bytes) 
 
 @pytest.mark.behaviour(78)
 def test_a_handshake_that_is_never_completed_holds_nobody_up_and_ends_in_time(ours: Papers) -> None:
-    with capture_logs() as logs, a_listener(Disk().append, tls=terms(ours, handshake_s=0.4)) as running:
+    with capture_logs() as logs, a_listener(Disk().append, terms=terms(ours, handshake_s=0.4)) as running:
         silent = [running.client() for _ in range(5)]
         silent[0].send(b"\x16\x03\x01\x02\x00")
         client = running.client(tls=stranger(ours))
@@ -124,7 +124,7 @@ def test_a_handshake_that_is_never_completed_holds_nobody_up_and_ends_in_time(ou
 
 
 def test_who_goes_away_during_the_handshake_is_counted(ours: Papers) -> None:
-    with capture_logs() as logs, a_listener(Disk().append, tls=terms(ours)) as running:
+    with capture_logs() as logs, a_listener(Disk().append, terms=terms(ours)) as running:
         running.client().socket.close()
         assert eventually(lambda: running.tally["mllp.tls_refused"] == 1)
     assert refusals(logs) == ["it went away during the handshake"]
@@ -132,7 +132,7 @@ def test_who_goes_away_during_the_handshake_is_counted(ours: Papers) -> None:
 
 @pytest.mark.behaviour(79)
 def test_an_address_that_is_not_allowed_does_not_get_as_far_as_the_handshake(ours: Papers) -> None:
-    with a_listener(Disk().append, tls=terms(ours), allow=("192.0.2.0/24",)) as running:
+    with a_listener(Disk().append, terms=terms(ours, allow=("192.0.2.0/24",))) as running:
         assert running.client().is_closed()
         assert eventually(lambda: running.tally["mllp.refused_address"] == 1)
         assert running.tally["mllp.tls_refused"] == 0
@@ -140,7 +140,7 @@ def test_an_address_that_is_not_allowed_does_not_get_as_far_as_the_handshake(our
 
 def test_limits_hold_over_tls(ours: Papers) -> None:
     disk = Disk()
-    with a_listener(disk.append, tls=terms(ours), limits=MllpLimits(frame_s=0.1, idle_s=0.4)) as running:
+    with a_listener(disk.append, terms=terms(ours), limits=MllpLimits(frame_s=0.1, idle_s=0.4)) as running:
         client = running.client(tls=stranger(ours))
         client.send(b"\x0bMSH|^~\\&|half")
         assert eventually(lambda: running.tally["mllp.stalled"] == 1)
@@ -153,7 +153,7 @@ def test_limits_hold_over_tls(ours: Papers) -> None:
 def test_stopping_answers_what_was_read_and_ends_open_handshakes(ours: Papers) -> None:
     disk = Disk()
     disk.gate.clear()
-    with a_listener(disk.append, tls=terms(ours, handshake_s=60)) as running:
+    with a_listener(disk.append, terms=terms(ours, handshake_s=60)) as running:
         half, client = running.client(), running.client(tls=stranger(ours))
         client.send(frame(a_message("M1")))
         time.sleep(0.1)
@@ -168,7 +168,7 @@ def test_old_versions_of_tls_are_refused(ours: Papers) -> None:
     old = stranger(ours)
     with pytest.warns(DeprecationWarning):
         old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    with a_listener(Disk().append, tls=terms(ours)) as running:
+    with a_listener(Disk().append, terms=terms(ours)) as running:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             running.client(tls=old)
         assert eventually(lambda: running.tally["mllp.tls_refused"] == 1)
@@ -221,7 +221,7 @@ def test_the_days_that_a_certificate_is_still_good_are_known(tmp_path: Path) -> 
 
 
 def test_a_context_of_ours_verifies_the_name_of_the_port(ours: Papers) -> None:
-    with a_listener(Disk().append, tls=terms(ours)) as running:
+    with a_listener(Disk().append, terms=terms(ours)) as running:
         plain = socket.create_connection(("127.0.0.1", running.listener.port), timeout=5)
         with pytest.raises(ssl.SSLCertVerificationError):
             stranger(ours).wrap_socket(plain, server_hostname="another.example")
