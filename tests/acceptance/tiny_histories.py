@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from adapter.simulator import SentMessage
+from tests.acceptance.fhir_pages import page
+
+Resource = dict[str, Any]
 
 BORN = datetime(2026, 9, 1, 5, 0, tzinfo=UTC)
 END = BORN + timedelta(days=2)
@@ -38,7 +42,7 @@ class Who:
 BABY = Who()
 
 
-def _at(hour: float) -> str:
+def at(hour: float) -> str:
     """As a London clock shows it, in summer."""
     return (BORN + timedelta(hours=hour + 1)).strftime("%Y%m%d%H%M%S")
 
@@ -54,8 +58,11 @@ def _pv1(visit: str, place: tuple[str, str], discharged: float | None) -> str:
     if not visit:
         return "PV1|1|N"
     ward, treatment_function = place
-    end = "" if discharged is None else _at(discharged)
-    return f"PV1|1|I|{ward}^B1^1^RXX|||||||{treatment_function}{'|' * 9}{visit}{'|' * 25}{_at(0)}|{end}"
+    end = "" if discharged is None else at(discharged)
+    return f"PV1|1|I|{ward}^B1^1^RXX|||||||{treatment_function}{'|' * 9}{visit}{'|' * 25}{at(0)}|{end}"
+
+
+_KINDS = {"R01": "ORU^R01^ORU_R01", "O01": "ORM^O01", "O11": "RDE^O11", "O17": "RAS^O17"}
 
 
 class Teller:
@@ -76,23 +83,29 @@ class Teller:
     ) -> SentMessage:
         self._told += 1
         control_id = f"M{self._told:05d}"
-        is_result = event == "R01"
-        kind = "ORU^R01^ORU_R01" if is_result else f"ADT^{event}"
-        head = f"MSH|^~\\&|PAS|RXX|CSOR|RXX|{_at(hour)}||{kind}|{control_id}|P|2.4"
-        evn = [] if is_result else [f"EVN|{event}|{_at(hour)}"]
+        kind = _KINDS.get(event, f"ADT^{event}")
+        head = f"MSH|^~\\&|PAS|RXX|CSOR|RXX|{at(hour)}||{kind}|{control_id}|P|2.4"
+        evn = [] if event in _KINDS else [f"EVN|{event}|{at(hour)}"]
         lines = [head, *evn, _pid(who), _pv1(visit, place, discharged), *segments]
         raw = "".join(f"{line}\r" for line in lines).encode()
-        return SentMessage(
-            at=BORN + timedelta(hours=hour), control_id=control_id, raw=raw, subject=who.number, event=event
+        moment = BORN + timedelta(hours=hour)
+        return SentMessage(at=moment, control_id=control_id, raw=raw, subject=who.number, event=event, feed="epic")
+
+    def page(self, hour: float, *resources: Resource) -> SentMessage:
+        """What a FHIR server answers, its resources last changed then."""
+        self._told += 1
+        changed = {"versionId": str(self._told), "lastUpdated": (BORN + timedelta(hours=hour)).isoformat()}
+        return page(
+            [{**each, "meta": changed} for each in resources], at=BORN + timedelta(hours=hour), number=self._told
         )
 
     def result(
         self, hour: float, order: str, value: str, *, status: str = "F", who: Who = BABY, place: tuple[str, str] = NICU
     ) -> SentMessage:
         """A CRP."""
-        obr = f"OBR|1||{order}^LAB|CRP^CRP^LAB|||{_at(hour - 1)}{'|' * 8}BLDV&Venous blood&HL70070"
-        obx = f"OBX|1|NM|CRPB^C-reactive protein^WINPATH||{value}|mg/L|0-5||||{status}"
-        obr += f"{'|' * 7}{_at(hour)}|||{status}"
+        obr = f"OBR|1||{order}^LAB|CRP^CRP^LAB|||{at(hour - 1)}{'|' * 8}BLDV&Venous blood&HL70070"
+        obx = f"OBX|1|NM|CRP1^C-reactive protein^WINPATH||{value}|mg/L|0-5||||{status}"
+        obr += f"{'|' * 7}{at(hour)}|||{status}"
         return self.say("R01", hour, f"ORC|RE||{order}^LAB", obr, obx, who=who, visit="", place=place)
 
     def confirmed(self, hour: float, *, who: Who = BABY, visit: str = "V1") -> SentMessage:
@@ -104,11 +117,11 @@ class Teller:
 
 
 def _codes(*codes: str) -> list[str]:
-    return [f"DG1|{n}||{code}^words^I10||{_at(1)}|F" for n, code in enumerate(codes, 1)]
+    return [f"DG1|{n}||{code}^words^I10||{at(1)}|F" for n, code in enumerate(codes, 1)]
 
 
 def _operations(*codes: str) -> list[str]:
-    return [f"PR1|{n}||{code}^words^OPCS4||{_at(2)}|P" for n, code in enumerate(codes, 1)]
+    return [f"PR1|{n}||{code}^words^OPCS4||{at(2)}|P" for n, code in enumerate(codes, 1)]
 
 
 def _working_diagnosis_struck_off(t: Teller) -> list[SentMessage]:
@@ -287,7 +300,3 @@ HISTORIES: dict[str, tuple[Callable[[Teller], list[SentMessage]], int]] = {
     "weights of two children": (_weights_of_two_children, 12),
 }
 """Each with the count of rows it leads to, whatever the order."""
-
-
-def messages_of(name: str) -> list[SentMessage]:
-    return HISTORIES[name][0](Teller())
