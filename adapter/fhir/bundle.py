@@ -3,12 +3,11 @@
 One invalid entry is a Problem with its JSON pointer; the others go on.
 """
 
-from collections.abc import Iterator
-
 import msgspec
 
 from adapter.assertion import Resource
 from adapter.errors import MessageError, Problem, ProblemCode, Unparsable
+from adapter.fhir.pieces import Pieces
 from adapter.fhir.resource import decode, not_json
 
 _MAX_DEPTH = 4
@@ -27,6 +26,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     full_url: str = ""
     timestamp: str = ""
     """`Bundle.timestamp` of the Bundle it came in."""
+    key: str = ""
+    """`Patient/123`; empty where the resource has no id."""
+    is_sound: bool = False
+    """Whether it is known to have the form of its kind."""
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,7 @@ class _Entry(msgspec.Struct):
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
 _ENTRY = msgspec.json.Decoder(_Entry)
+_SOUND_ENTRIES = msgspec.json.Decoder(list[_Entry])
 _TEXT = msgspec.json.Decoder(str)
 
 
@@ -85,14 +89,15 @@ def cut(body: bytes) -> Cut:
     body = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not body:
         raise Unparsable(Problem(code=ProblemCode.EMPTY, text="the body is empty"))
-    found = Cut()
+    cutting = _Cutting()
+    found = cutting.found
     lines = _ndjson_lines(body)
     if lines is None:
-        found.parts.extend(_parts(body, at="", found=found, depth=0))
+        cutting.take(body, at="", depth=0)
         return found
     for number, line in lines:
         try:
-            found.parts.extend(_parts(line, at=f"line {number} ", found=found, depth=0))
+            cutting.take(line, at=f"line {number} ", depth=0)
         except MessageError as error:
             found.problems.append(error.problem)
             found.rejected.append(Rejected(raw=line, at=f"line {number} "))
@@ -116,49 +121,101 @@ def _is_json_object(text: bytes) -> bool:
     return True
 
 
-def _parts(raw: bytes, *, at: str, found: Cut, depth: int, **given: str) -> Iterator[Part]:
+class _Cutting:
+    """Takes a body apart into what it finds."""
+
+    def __init__(self) -> None:
+        self.found = Cut()
+        self._pieces = Pieces()
+
+    def take(self, raw: bytes | msgspec.Raw, *, at: str, depth: int, full_url: str = "", timestamp: str = "") -> None:
+        """One JSON text: a resource, or a Bundle of them; Unparsable if it is no JSON."""
+        resource = self._pieces.sound(raw)
+        is_sound = resource is not None
+        if resource is None:
+            envelope = _envelope(raw, at=at)
+            if _text(envelope.resourceType) == "Bundle":
+                self._bundle(raw, envelope, at=at, depth=depth)
+                return
+            resource = decode(bytes(raw), at=at.strip())
+            if not isinstance(resource.get("resourceType"), str):
+                self._reject("not a FHIR resource: it has no resourceType", raw=raw, at=at)
+                return
+        identity = resource.get("id")
+        self.found.parts.append(
+            Part(
+                raw=bytes(raw),
+                resource=resource,
+                at=at,
+                full_url=full_url,
+                timestamp=timestamp,
+                key=f"{resource['resourceType']}/{identity}" if identity and isinstance(identity, str) else "",
+                is_sound=is_sound,
+            )
+        )
+
+    def _bundle(self, whole: bytes | msgspec.Raw, envelope: _Envelope, *, at: str, depth: int) -> None:
+        if depth == _MAX_DEPTH:
+            self._reject("Bundles are nested too deeply", raw=whole, at=at)
+            return
+        timestamp = _text(envelope.timestamp)
+        entries = _sound_entries(envelope.entry)
+        if entries is not None:
+            for index, entry in enumerate(entries):
+                self._entry(entry, at=f"{at}/entry/{index}", depth=depth, timestamp=timestamp)
+            return
+        texts = _entry_list(envelope.entry)
+        if texts is None:
+            self.found.problems.append(_bad("Bundle.entry is not a list", at=f"{at}/entry"))
+            self.found.rejected.append(Rejected(raw=bytes(whole), at=at))
+            return
+        for index, raw in enumerate(texts):
+            place = f"{at}/entry/{index}"
+            try:
+                entry = _ENTRY.decode(raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                self._reject("not a Bundle entry", raw=raw, at=place)
+                continue
+            if _is_deletion(entry):
+                self._reject("a deletion is not taken from a Bundle", raw=raw, at=place)
+                continue
+            self._entry(entry, at=place, depth=depth, timestamp=timestamp)
+
+    def _entry(self, entry: _Entry, *, at: str, depth: int, timestamp: str) -> None:
+        if entry.search is not None and entry.search.mode == "outcome":
+            return
+        raw = entry.resource
+        place = f"{at}/resource"
+        try:
+            if raw is not _NOTHING and bytes(raw) != b"null":
+                self.take(raw, at=place, depth=depth + 1, full_url=entry.fullUrl, timestamp=timestamp)
+        except MessageError:
+            self._reject("not a FHIR resource", raw=raw, at=place)
+
+    def _reject(self, text: str, *, raw: bytes | msgspec.Raw, at: str) -> None:
+        self.found.problems.append(_bad(text, at=at))
+        self.found.rejected.append(Rejected(raw=bytes(raw), at=at))
+
+
+def _envelope(raw: bytes | msgspec.Raw, *, at: str) -> _Envelope:
     try:
-        envelope = _ENVELOPE.decode(raw)
+        return _ENVELOPE.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unparsable(not_json(error, at=at.strip())) from None
-    if _text(envelope.resourceType) == "Bundle":
-        yield from _entries(raw, envelope, at=at, found=found, depth=depth)
-        return
-    resource = decode(raw, at=at.strip())
-    if not isinstance(resource.get("resourceType"), str):
-        _reject(found, "not a FHIR resource: it has no resourceType", raw=raw, at=at)
-        return
-    yield Part(raw=bytes(raw), resource=resource, at=at, **given)
 
 
-def _entries(whole: bytes, envelope: _Envelope, *, at: str, found: Cut, depth: int) -> Iterator[Part]:
-    if depth == _MAX_DEPTH:
-        _reject(found, "Bundles are nested too deeply", raw=whole, at=at)
-        return
-    timestamp = _text(envelope.timestamp)
-    entries = _entry_list(envelope.entry)
-    if entries is None:
-        found.problems.append(_bad("Bundle.entry is not a list", at=f"{at}/entry"))
-        found.rejected.append(Rejected(raw=bytes(whole), at=at))
-        return
-    for index, raw in enumerate(entries):
-        place = f"{at}/entry/{index}"
-        try:
-            entry = _ENTRY.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            _reject(found, "not a Bundle entry", raw=raw, at=place)
-            continue
-        if bytes(entry.resource) == b"null":
-            if entry.request is not None and entry.request.method == "DELETE":
-                _reject(found, "a deletion is not taken from a Bundle", raw=raw, at=place)
-            continue
-        if entry.search is not None and entry.search.mode == "outcome":
-            continue
-        given = {"full_url": entry.fullUrl, "timestamp": timestamp}
-        try:
-            yield from _parts(bytes(entry.resource), at=f"{place}/resource", found=found, depth=depth + 1, **given)
-        except MessageError:
-            _reject(found, "not a FHIR resource", raw=entry.resource, at=f"{place}/resource")
+def _sound_entries(raw: msgspec.Raw) -> list[_Entry] | None:
+    """The entries at once, where not one of them has anything wrong that must be told with its own bytes."""
+    try:
+        entries = _SOUND_ENTRIES.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if any(map(_is_deletion, entries)) else entries
+
+
+def _is_deletion(entry: _Entry) -> bool:
+    """Of a resource that the Bundle does not carry."""
+    return entry.request is not None and entry.request.method == "DELETE" and bytes(entry.resource) == b"null"
 
 
 def _entry_list(raw: msgspec.Raw) -> list[msgspec.Raw] | None:
@@ -176,11 +233,6 @@ def _text(raw: msgspec.Raw) -> str:
         return _TEXT.decode(raw)
     except msgspec.MsgspecError:
         return ""
-
-
-def _reject(found: Cut, text: str, *, raw: bytes | msgspec.Raw, at: str) -> None:
-    found.problems.append(_bad(text, at=at))
-    found.rejected.append(Rejected(raw=bytes(raw), at=at))
 
 
 def _bad(text: str, *, at: str) -> Problem:

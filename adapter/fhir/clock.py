@@ -18,6 +18,24 @@ _STATUS_RANK: Mapping[str, int] = {
 _STATUSES = 10
 
 
+class Clocks:
+    """Clock and rank of the resources of one body; those that share `meta` and status are read once."""
+
+    def __init__(self) -> None:
+        self._met: dict[tuple[int, int, str], tuple[int, int]] = {}
+
+    def read(self, resource: Resource, *, otherwise: str) -> tuple[int, int]:
+        """`clock_us` and `rank`. The resources must live as long as this does: identity stands for text."""
+        status = resource.get("status")
+        if status is None:
+            return clock_us(resource, otherwise=otherwise), rank(resource)
+        shared = (id(resource.get("meta")), id(status), otherwise)
+        found = self._met.get(shared)
+        if found is None:
+            found = self._met[shared] = (clock_us(resource, otherwise=otherwise), rank(resource))
+        return found
+
+
 def clock_us(resource: Resource, *, otherwise: str = "") -> int:
     """`meta.lastUpdated`, else the given time, in microseconds since 1970 UTC; 0 where neither can be read."""
     meta = resource.get("meta")

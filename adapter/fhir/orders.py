@@ -26,19 +26,44 @@ def listing(parts: Iterable[Part], index: Index) -> Mapping[int, Part]:
     return listed
 
 
-def observation_key(part: Part, index: Index, *, report: Part | None) -> str:
-    """`obs|order|battery|test|` where an order number is known, else the id."""
-    if report is None and "basedOn" not in part.resource:
-        return index.key_of_part(part)
-    holders = [part.resource] if report is None else [part.resource, report.resource]
-    orders = [each for holder in holders for each in _ordered(holder, index)]
-    numbers = [*orders, *holders[1:]]
-    order = _number(numbers, _FILLER) or _number(numbers, _PLACER)
-    if not order:
-        return index.key_of_part(part)
-    batteries = (_local_code(each) for each in (*holders[1:], *orders) if "code" in each)
-    battery = next(filter(None, batteries), "")
-    return f"obs|{_plain(order)}|{_plain(battery)}|{_plain(_local_code(part.resource))}|"
+class ObservationKeys:
+    """The keys of the results of one body; what results share of theirs is worked out once."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._orders: dict[tuple[int, int], str] = {}
+        self._tests: dict[int, str] = {}
+
+    def key(self, part: Part, *, report: Part | None) -> str:
+        """`obs|order|battery|test|` where an order number is known, else the id."""
+        resource = part.resource
+        based_on = resource.get("basedOn")
+        if report is None and based_on is None:
+            return self._index.key_of_part(part)
+        # The resources of the body live as long as this does, so the identity of an element stands for its text.
+        shared = (id(based_on), id(report))
+        order = self._orders.get(shared)
+        if order is None:
+            order = self._orders[shared] = self._order(resource, report)
+        if not order:
+            return self._index.key_of_part(part)
+        concept = resource.get("code")
+        test = self._tests.get(id(concept))
+        if test is None:
+            test = self._tests[id(concept)] = _plain(_local_code(resource))
+        return f"{order}{test}|"
+
+    def _order(self, resource: Resource, report: Part | None) -> str:
+        """`obs|order|battery|`; empty where no order number is known."""
+        reports = [] if report is None else [report.resource]
+        orders = [each for holder in (resource, *reports) for each in _ordered(holder, self._index)]
+        numbers = [*orders, *reports]
+        order = _number(numbers, _FILLER) or _number(numbers, _PLACER)
+        if not order:
+            return ""
+        batteries = (_local_code(each) for each in (*reports, *orders) if "code" in each)
+        battery = next(filter(None, batteries), "")
+        return f"obs|{_plain(order)}|{_plain(battery)}|"
 
 
 def imaging_key(part: Part, index: Index) -> str:

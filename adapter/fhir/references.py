@@ -7,6 +7,8 @@ from adapter.assertion import Resource
 from adapter.fhir.bundle import Part
 
 _PATIENT_ELEMENTS = ("subject", "patient")
+_HERE = ("", "#", " ", "\t", "\r", "\n")
+"""How a reference begins that is none, or leads to what is inside the resource itself."""
 
 
 def patient_reference(resource: Resource) -> Resource:
@@ -33,22 +35,24 @@ def contained(reference: Resource, resource: Resource) -> Resource | None:
     return None
 
 
+def is_of_the_body(reference: Resource) -> bool:
+    """Whether it means the same in whichever resource of a body it stands: it leads out of the resource."""
+    target = reference.get("reference")
+    return type(target) is str and target[:1] not in _HERE
+
+
 class Index:
     """Where the resources of one body are, under each name another may use for them."""
 
     def __init__(self, parts: Sequence[Part], *, base: str = "") -> None:
         self._base = base.rstrip("/") + "/" if base else ""
         self._by_name: dict[str, Part] = {}
+        named = self._by_name.setdefault
         for part in parts:
-            for name in self._names(part):
-                self._by_name.setdefault(name, part)
-
-    def _names(self, part: Part) -> Iterable[str]:
-        kind, identity = part.resource["resourceType"], part.resource.get("id")
-        if part.full_url:
-            yield self.normal(part.full_url)
-        if isinstance(identity, str) and identity:
-            yield f"{kind}/{identity}"
+            if part.full_url:
+                named(self.normal(part.full_url), part)
+            if part.key:
+                named(part.key, part)
 
     def normal(self, reference: str) -> str:
         """Without version, and relative where it lies below the base."""
@@ -56,10 +60,11 @@ class Index:
 
     def key_of_part(self, part: Part) -> str:
         """`Patient/123`; the full URL where the resource has no id; else its bytes, since its place names nothing."""
-        kind, identity = part.resource["resourceType"], part.resource.get("id")
-        if isinstance(identity, str) and identity:
-            return f"{kind}/{identity}"
-        return self.normal(part.full_url) if part.full_url else f"{kind}?sha256={sha256(part.raw).hexdigest()}"
+        if part.key:
+            return part.key
+        if part.full_url:
+            return self.normal(part.full_url)
+        return f"{part.resource['resourceType']}?sha256={sha256(part.raw).hexdigest()}"
 
     def patient_key(self, reference: Resource, resource: Resource) -> str | None:
         """The key of the patient a reference means; None if it means no patient or cannot be told."""

@@ -255,8 +255,8 @@ class _Location(_Resource):
     partOf: _Reference | None = None
 
 
-_DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
-    form.__name__.removeprefix("_"): msgspec.json.Decoder(form)
+_FORMS: Mapping[str, type[_Resource]] = {
+    form.__name__.removeprefix("_"): form
     for form in (
         _Patient,
         _RelatedPerson,
@@ -275,6 +275,14 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
         _Location,
     )
 }
+_DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(form) for kind, form in _FORMS.items()}
+
+ELEMENTS: Mapping[tuple[str, str], msgspec.json.Decoder[Any]] = {
+    (kind, field.encode_name): msgspec.json.Decoder(field.type)
+    for kind, form in _FORMS.items()
+    for field in msgspec.structs.fields(form)
+}
+"""The same element by element: what decodes has the form of the element of that kind of resource."""
 
 
 def fault(raw: bytes, *, kind: str, at: str) -> Problem | None:

@@ -56,6 +56,24 @@ _LABORATORY = frozenset({"laboratory", "LAB", "CH", "HM", "MB", "BG", "SR", "TX"
 _MEASUREMENT = "vital-signs"
 
 
+class Sorter:
+    """Sorts the resources of one body; Observations that share category and code are sorted once."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._met: dict[tuple[int, int], ItemKind | LeftOut] = {}
+
+    def sort(self, resource: Resource) -> ItemKind | LeftOut:
+        """As `sort`. The resources must live as long as this does: the identity of an element stands for its text."""
+        if resource["resourceType"] != "Observation":
+            return sort(resource, self._known)
+        shared = (id(resource.get("category")), id(resource.get("code")))
+        found = self._met.get(shared)
+        if found is None:
+            found = self._met[shared] = _observation(resource, self._known)
+        return found
+
+
 def sort(resource: Resource, known: Known) -> ItemKind | LeftOut:
     """The kind of item a resource is, or the rule by which it is none."""
     kind = resource["resourceType"]
