@@ -12,7 +12,7 @@ from adapter import cohort, config, mapping
 from adapter.errors import SetupError
 from adapter.mapping.own_tables import NO_OWN_TABLES
 from adapter.service.assembly import own_tables
-from adapter.service.listening import tls_terms
+from adapter.service.listening import refuse_if_untrusted
 
 T = TypeVar("T")
 
@@ -86,7 +86,8 @@ def _secret_faults(settings: config.TrustSettings) -> Iterator[SetupError]:
         references.append(settings.store.url.resolve)
     if isinstance(sink, config.CsorApiSink) and sink.token:
         references.append(sink.token.resolve)
-    references += [partial(tls_terms, source) for source in settings.sources if isinstance(source, config.MllpSource)]
+    ports = (source for source in settings.sources if isinstance(source, config.Listening))
+    references += [partial(refuse_if_untrusted, port) for port in ports]
     for resolve in references:
         try:
             resolve()

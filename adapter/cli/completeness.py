@@ -16,7 +16,7 @@ from rich.table import Table
 
 from adapter import config
 from adapter.cli.kept_rows import Kept, plain_console, reading
-from adapter.config import FolderSource, MllpSource, TrustSettings
+from adapter.config import FolderSource, Listening, TrustSettings
 from adapter.csor import KINDS, Availability, field_availability
 from adapter.errors import ProblemCode
 from adapter.mapping import CsorMaps
@@ -120,9 +120,9 @@ def carried_by(settings: TrustSettings) -> set[Availability]:
     """What the connected sources can carry. Operation notes come as FHIR QuestionnaireResponses."""
     carried: set[Availability] = set()
     for source in settings.sources:
-        if isinstance(source, MllpSource | FolderSource):
+        if isinstance(source, Listening | FolderSource):
             carried.add(Availability.V2)
-        if not isinstance(source, MllpSource):
+        if not isinstance(source, Listening):
             carried |= {Availability.FHIR, Availability.OPERATIVE_RECORD}
     return carried
 

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import typer
 
 from adapter import config
-from adapter.config import CsorApiSink, FolderSink, FolderSource, MllpSource, TrustSettings
+from adapter.config import LOOPBACK, CsorApiSink, FolderSink, FolderSource, Listening, TrustSettings
 from adapter.errors import AdapterError, ExitCode, SetupError
 from adapter.service.assembly import Mappings, open_ring, open_store
-from adapter.service.listening import tls_terms
+from adapter.service.listening import refuse_if_untrusted
 from adapter.sources.tls import days_left
 from adapter.store.lock import is_locked
 
@@ -74,7 +74,7 @@ def examine(config_file: Path) -> Iterator[Found]:
     yield from _store(settings, running=running)
     for source in settings.sources:
         yield _source(source, running=running)
-        if isinstance(source, MllpSource):
+        if isinstance(source, Listening):
             yield from _security(source)
     if not settings.sources:
         yield Found(Grade.LOOK, "sources", "none is configured: only `ingest` brings anything in")
@@ -159,7 +159,7 @@ def _store(settings: TrustSettings, *, running: bool) -> Iterator[Found]:
 
 def _source(source: object, *, running: bool) -> Found:
     name = f"source {getattr(source, 'name', '')}"
-    if isinstance(source, MllpSource):
+    if isinstance(source, Listening):
         return _port(name, source, running=running)
     if isinstance(source, FolderSource):
         if not source.path.is_dir():
@@ -170,7 +170,7 @@ def _source(source: object, *, running: bool) -> Found:
     return _reachable(name, str(getattr(source, "base_url", "")), ca=None)
 
 
-def _port(name: str, source: MllpSource, *, running: bool) -> Found:
+def _port(name: str, source: Listening, *, running: bool) -> Found:
     if running or source.port == 0:
         return Found(Grade.OK, name, f"{source.bind}:{source.port}, listened on by the service")
     try:
@@ -182,16 +182,16 @@ def _port(name: str, source: MllpSource, *, running: bool) -> Found:
     return Found(Grade.OK, name, f"{source.bind}:{source.port} is free")
 
 
-def _security(source: MllpSource) -> Iterator[Found]:
+def _security(source: Listening) -> Iterator[Found]:
     """Who can read along, and for how long the certificate is good."""
     about = f"source {source.name}"
     if source.tls is None:
-        if source.bind not in ("127.0.0.1", "::1", "localhost"):
+        if source.bind not in LOOPBACK:
             yield Found(Grade.LOOK, about, f"{source.bind} without TLS: whoever is on the way can read along")
         return
     files = source.tls
     try:
-        tls_terms(source)
+        refuse_if_untrusted(source)
     except SetupError as error:
         yield Found(Grade.WRONG, about, str(error))
         return

@@ -17,9 +17,10 @@ from adapter.config.settings import (
     Ward,
     WardType,
 )
-from adapter.config.v2_source import FolderSource, MllpSource, Tls
+from adapter.config.v2_source import LOOPBACK, FolderSource, HttpSource, Listening, MllpSource, Tls
 
 __all__ = [
+    "LOOPBACK",
     "CsorApiSink",
     "Effective",
     "FhirSearchRules",
@@ -27,7 +28,9 @@ __all__ = [
     "FolderSink",
     "FolderSource",
     "HospitalNumber",
+    "HttpSource",
     "LegalBasis",
+    "Listening",
     "MllpSource",
     "Nation",
     "SecretRef",

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
 from adapter.config.secrets import SecretRef
-from adapter.config.v2_source import FolderSource, MllpSource
+from adapter.config.v2_source import FolderSource, HttpSource, Listening, MllpSource
 from adapter.config.values import FilePath
 from adapter.datafile import CONCEALED, Duration, Positioned
 from adapter.errors import ExitCode, SetupError
@@ -89,7 +89,7 @@ class Sealing(Positioned):
         raise SetupError(text, exit_code=ExitCode.SEALING)
 
 
-Source = Annotated[MllpSource | FolderSource | FhirSearchSource, Field(discriminator="kind")]
+Source = Annotated[MllpSource | HttpSource | FolderSource | FhirSearchSource, Field(discriminator="kind")]
 
 
 class Ward(Positioned):
@@ -231,15 +231,15 @@ class TrustSettings(Positioned):
     @model_validator(mode="after")
     def _once_each(self) -> Self:
         _each_once([source.name for source in self.sources], "source name")
-        listeners = [(each.bind, each.port) for each in self.sources if isinstance(each, MllpSource) and each.port]
-        _each_once(list(listeners), "MLLP address")
+        listeners = [(each.bind, each.port) for each in self.sources if isinstance(each, Listening) and each.port]
+        _each_once(list(listeners), "address of a port")
         _each_once([ward.code for ward in self.wards], "ward code")
         _each_once(list(self._authorities()), "authority")
         return self
 
     @model_validator(mode="after")
     def _fhir_sources_are_whole(self) -> Self:
-        v2 = [each.name for each in self.sources if isinstance(each, MllpSource | FolderSource)]
+        v2 = [each.name for each in self.sources if isinstance(each, Listening | FolderSource)]
         for source in self.sources:
             if not isinstance(source, FhirSearchSource):
                 continue

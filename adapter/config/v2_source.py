@@ -1,10 +1,11 @@
 """The settings of HL7 v2 sources: who may connect to a port, by what certificate, and folders that are watched."""
 
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from adapter.config.secrets import SecretRef
 from adapter.config.values import FilePath, Name, Port
 from adapter.datafile import Positioned
 
@@ -65,25 +66,54 @@ class Acknowledgement(Positioned):
     """What a type gets that no mapping reads (ruling R27)."""
 
 
-class MllpSource(Positioned):
-    """A port on which the EPR or the trust's engine sends HL7 v2."""
+class Listening(Positioned):
+    """What ports have in common, whatever is spoken on them."""
 
     name: Name
-    kind: Literal["mllp"]
     bind: str = "127.0.0.1"
     port: Port
     max_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
-    idle_s: Annotated[float, Field(ge=0)] = 0
-    """0: a silent connection is kept for ever."""
-    frame_s: Annotated[float, Field(gt=0)] = 30
-    """How long a block may stay without its end."""
+    """Of one message."""
     allow: tuple[Network, ...] = ()
     """Addresses and networks that may connect; empty: all that reach the port."""
     tls: Tls | None = None
     accept: Accept = Accept()
     ack: Acknowledgement = Acknowledgement()
+
+
+class MllpSource(Listening):
+    """A port on which the EPR or the trust's engine sends HL7 v2."""
+
+    kind: Literal["mllp"]
+    idle_s: Annotated[float, Field(ge=0)] = 0
+    """0: a silent connection is kept for ever."""
+    frame_s: Annotated[float, Field(gt=0)] = 30
+    """How long a block may stay without its end."""
     handshake_s: Annotated[float, Field(gt=0)] = 10
     """How long a sender may take to agree on TLS."""
+
+
+class HttpSource(Listening):
+    """A port to which HL7 v2 is posted, one message in each request."""
+
+    kind: Literal["http"]
+    token: SecretRef | None = None
+    """What senders show as `Authorization: Bearer …`."""
+    silence_s: Annotated[float, Field(gt=0)] = 30
+    """How long a sender may send nothing in the middle of a message."""
+
+    @model_validator(mode="after")
+    def _senders_are_known(self) -> Self:
+        if self.bind in LOOPBACK:
+            return self
+        if self.token is None and (self.tls is None or self.tls.client_ca is None):
+            raise ValueError("senders of other machines need `token`, or `tls` with `client_ca`")
+        if self.tls is None:
+            raise ValueError("without `tls` the token and the messages can be read on the way")
+        return self
+
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class FolderSource(Positioned):

@@ -4,9 +4,10 @@ import asyncio
 
 import structlog
 
-from adapter.config import MllpSource, Tls, TrustSettings
+from adapter.config import HttpSource, Listening, MllpSource, Tls, TrustSettings
 from adapter.errors import SetupError
 from adapter.sources.accept import Accepted
+from adapter.sources.http_listener import HttpLimits, HttpListener
 from adapter.sources.intake import Counters, Keep
 from adapter.sources.mllp import MllpLimits, MllpListener, Terms, TlsTerms, refuse_if_taken
 from adapter.sources.tls import Certificates, server_context
@@ -22,23 +23,30 @@ def certificates(tls: Tls) -> Certificates:
 def refuse_if_unusable(settings: TrustSettings) -> None:
     """SetupError where a port of this trust could not be opened now: its certificates, its address."""
     for source in settings.sources:
-        if isinstance(source, MllpSource):
-            tls_terms(source)
+        if isinstance(source, Listening):
+            refuse_if_untrusted(source)
             refuse_if_taken(source.name, bind=source.bind, port=source.port)
 
 
-def tls_terms(source: MllpSource) -> TlsTerms | None:
+def refuse_if_untrusted(source: Listening) -> None:
+    """SetupError where its certificates or its token cannot be used."""
+    tls_terms(source)
+    if isinstance(source, HttpSource) and source.token is not None:
+        source.token.resolve()
+
+
+def tls_terms(source: Listening) -> TlsTerms | None:
     """None where the port is without TLS; SetupError where its files cannot be used, with the line that names them."""
     if source.tls is None:
         return None
     try:
-        return TlsTerms(server_context(certificates(source.tls)), source.handshake_s)
+        return TlsTerms(server_context(certificates(source.tls)), getattr(source, "handshake_s", 10.0))
     except SetupError as error:
         place = f"{source.tls._file}:{source.tls._line}:{source.tls._column}: " if source.tls._line else ""
         raise SetupError(f'{place}source "{source.name}": {error}') from None
 
 
-def terms(source: MllpSource) -> Terms:
+def terms(source: Listening) -> Terms:
     """What this port asks of its senders; SetupError where its certificates cannot be used."""
     said = source.accept
     accepted = Accepted(
@@ -58,24 +66,42 @@ def terms(source: MllpSource) -> Terms:
     )
 
 
-async def listen(settings: TrustSettings, keep: Keep, counters: Counters) -> list[MllpListener]:
-    """Open every port, or raise what the first that could not be opened says."""
-    listeners = []
+Listener = MllpListener | HttpListener
+
+
+async def listen(settings: TrustSettings, keep: Keep, counters: Counters) -> list[Listener]:
+    """Open every port, or close those already open and raise what the first says that could not be opened."""
+    listeners: list[Listener] = []
     for source in settings.sources:
-        if not isinstance(source, MllpSource):
+        if not isinstance(source, Listening):
             continue
-        limits = MllpLimits(max_bytes=source.max_bytes, frame_s=source.frame_s, idle_s=source.idle_s)
-        listener = MllpListener(source.name, keep=keep, counters=counters, limits=limits, terms=terms(source))
+        listener = _listener(source, keep, counters)
         try:
             await listener.start(source.bind, source.port)
         except OSError as error:
             reason = error.strerror
             log.error("cannot listen", feed=source.name, bind=source.bind, port=source.port, reason=reason)
+            await stop(listeners)
             raise
         listeners.append(listener)
     return listeners
 
 
-async def stop(listeners: list[MllpListener]) -> None:
+def _listener(source: Listening, keep: Keep, counters: Counters) -> Listener:
+    if isinstance(source, HttpSource):
+        return HttpListener(
+            source.name,
+            keep=keep,
+            counters=counters,
+            limits=HttpLimits(max_bytes=source.max_bytes, silence_s=source.silence_s),
+            terms=terms(source),
+            token=source.token.resolve() if source.token else None,
+        )
+    assert isinstance(source, MllpSource)
+    limits = MllpLimits(max_bytes=source.max_bytes, frame_s=source.frame_s, idle_s=source.idle_s)
+    return MllpListener(source.name, keep=keep, counters=counters, limits=limits, terms=terms(source))
+
+
+async def stop(listeners: list[Listener]) -> None:
     """All at once: each answers what it has read."""
     await asyncio.gather(*(listener.stop() for listener in listeners))

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from adapter import config
 from adapter.cli.app import app
 from adapter.cli.doctor import examine
-from adapter.config import MllpSource
+from adapter.config import HttpSource, MllpSource
 from adapter.errors import SetupError
 from adapter.service.listening import terms
 from adapter.sources.accept import Accepted
@@ -136,3 +136,46 @@ def test_a_rule_that_cannot_be_meant_is_told_where_it_stands(tmp_path: Path, wri
     text = refused(tmp_path, written)
     assert told in text
     assert "t.yaml:" in text
+
+
+POST = "sources:\n  - {name: epr, kind: http, port: 0%s}\n"
+
+
+def posted(folder: Path, more: str) -> HttpSource:
+    (found,) = config.load_trust(a_trust(folder, text=TRUST + POST % more)).sources
+    assert isinstance(found, HttpSource)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (", bind: 10.1.2.3", "senders of other machines need `token`, or `tls` with `client_ca`"),
+        (", bind: 10.1.2.3" + TLS % "", "senders of other machines need `token`, or `tls` with `client_ca`"),
+        (", bind: 10.1.2.3, token: {file: t}", "without `tls` the token and the messages can be read on the way"),
+        (", token: hunter2", "a secret is never written here"),
+    ],
+)
+def test_a_port_for_http_is_open_only_to_senders_that_are_known(tmp_path: Path, more: str, told: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        posted(tmp_path, more)
+    assert told in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_port_for_http_with_a_token_or_certificates_of_its_senders(tmp_path: Path) -> None:
+    assert posted(tmp_path, "").token is None
+    assert posted(tmp_path, ", bind: 10.1.2.3, token: {file: t}" + TLS % "").token is not None
+    assert posted(tmp_path, ", bind: 10.1.2.3" + TLS % ", client_ca: ../papers/ca.pem").tls is not None
+
+
+def test_check_tries_the_token_of_a_port(tmp_path: Path) -> None:
+    path = a_trust(tmp_path, text=TRUST + POST % ", token: {file: gone}")
+    result = CliRunner().invoke(app, ["check", "--config", str(path)])
+    assert (result.exit_code, "the secret {file: " in result.stderr) == (10, True)
+
+
+def test_two_ports_at_one_address_are_refused(tmp_path: Path) -> None:
+    two = "sources:\n  - {name: a, kind: mllp, port: 2575}\n  - {name: b, kind: http, port: 2575}\n"
+    with pytest.raises(SetupError, match="address of a port given twice"):
+        config.load_trust(a_trust(tmp_path, text=TRUST + two))

@@ -109,9 +109,9 @@ class Client:
 class Running:
     """A listener on its own loop in its own thread."""
 
-    def __init__(self, append: Append, **how: Any) -> None:
+    def __init__(self, append: Append, make: Callable[..., Any] = MllpListener, **how: Any) -> None:
         self.tally = Tally()
-        self._append, self._how = append, how
+        self._append, self._make, self._how = append, make, how
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
@@ -129,18 +129,18 @@ class Running:
         self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         intake = Intake(self._append, loop=self.loop)
         intake.start()
-        self.listener = MllpListener("epr", keep=intake, counters=self.tally, **self._how)
+        self.listener = self._make("epr", keep=intake, counters=self.tally, **self._how)
         await self.listener.start("127.0.0.1", 0)
         self._ready.set()
         await self._stop.wait()
-        await self.listener.stop(drain_s=1)
+        await self.listener.stop()
         intake.stop()
 
 
 @contextmanager
-def a_listener(append: Append, **how: Any) -> Iterator[Running]:
+def a_listener(append: Append, make: Callable[..., Any] = MllpListener, **how: Any) -> Iterator[Running]:
     """`how` is told to the listener."""
-    running = Running(append, **how)
+    running = Running(append, make, **how)
     try:
         yield running
     finally:
