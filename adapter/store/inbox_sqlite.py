@@ -23,12 +23,14 @@ _CREATE = (
 )
 _ROW = f"({', '.join('?' * len(InboxRow._fields))})"
 _MOST_ROWS = 64
-"""In one statement. The driver hands the interpreter over to another thread at each statement's step, and the thread
-that reads the sockets gives it back only at its next system call: a step for each row would wait for that each time."""
-_INSERTS = {
-    count: f"INSERT INTO inbox ({', '.join(InboxRow._fields)}) VALUES {', '.join([_ROW] * count)}"
-    for count in (1, 2, 4, 8, 16, 32, _MOST_ROWS)
-}
+"""In one statement, which is the whole transaction where no more have come. The driver hands the interpreter over to
+another thread at each statement's step, and the thread that reads the sockets gives it back only at its next system
+call: each further step would wait for that again."""
+_INSERTS = [
+    f"INSERT INTO inbox ({', '.join(InboxRow._fields)}) VALUES {', '.join([_ROW] * count)}"
+    for count in range(_MOST_ROWS + 1)
+]
+"""By how many rows."""
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -45,7 +47,7 @@ class SqliteInbox:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         with translated():
-            # A statement outside BEGIN … COMMIT commits by itself: every transaction below is written out.
+            # A statement outside BEGIN … COMMIT commits by itself: a transaction of several is written out.
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             turn_to_wal(self._connection)
             for pragma in _PRAGMAS:
@@ -58,22 +60,25 @@ class SqliteInbox:
             return []
         with self._lock, translated():
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._insert(rows)
-                last: int = self._connection.execute("SELECT seq FROM sqlite_sequence").fetchone()[0]
-                self._connection.execute("COMMIT")
+                last = self._insert(rows) if len(rows) <= _MOST_ROWS else self._insert_many(rows)
             except BaseException:
                 self._roll_back()
                 raise
         return list(range(last - len(rows) + 1, last + 1))
 
-    def _insert(self, rows: Sequence[InboxRow]) -> None:
-        start, left = 0, len(rows)
-        while left:
-            count = min(_MOST_ROWS, 1 << (left.bit_length() - 1))
-            values = [value for row in rows[start : start + count] for value in row]
-            self._connection.execute(_INSERTS[count], values)
-            start, left = start + count, left - count
+    def _insert(self, rows: Sequence[InboxRow]) -> int:
+        """The id of the last. Outside BEGIN … COMMIT durable at return."""
+        values = [value for row in rows for value in row]
+        last = self._connection.execute(_INSERTS[len(rows)], values).lastrowid
+        assert last is not None  # noqa: S101 - it was an INSERT
+        return last
+
+    def _insert_many(self, rows: Sequence[InboxRow]) -> int:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for start in range(0, len(rows), _MOST_ROWS):
+            last = self._insert(rows[start : start + _MOST_ROWS])
+        self._connection.execute("COMMIT")
+        return last
 
     def _roll_back(self) -> None:
         # SQLite has rolled back by itself after a full disk; then there is nothing left to roll back.
