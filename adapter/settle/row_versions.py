@@ -4,7 +4,7 @@ A version rises only when what CSOR would see changes: the fields, the state, th
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from adapter.chart import sealed
 from adapter.chart.fresh import Written
@@ -59,19 +59,18 @@ class RowWriter:
         changed, announced = self._changed(child, drafts, stored={}, now_us=now_us)
         return announced if rows.insert_many(conn, changed) else None
 
-    def made(self, child: Child, written: Sequence[Written], *, kind: str, now_us: int) -> list[CsorRow]:
-        """The rows that were made ahead, as they are if none of them is stored already."""
+    def made(self, child: Child, written: Sequence[Written], *, kind: str, now_us: int) -> list[tuple[Any, ...]]:
+        """The rows that were made ahead, as they are if none of them is stored already, in column order."""
         digest_of = {state.value: self._ring.blinder("row", child.scope, bytes((state,))) for state in RowState}
         version_of = {state.value: _next_version(None, state, is_same=False) for state in RowState}
-        new: list[CsorRow] = []
+        person_id = child.person_id
+        new: list[tuple[Any, ...]] = []
         for _, _, key_id, _, made, _ in written:
             contents = self._ring.seal_many(key_id, [content for _, content, _, _ in made or ()], sealed.ROW)
             for (record_id, content, size, state), body in zip(made or (), contents, strict=True):
                 digest = digest_of[state](content[1 : 1 + size])
                 version = version_of[state]
-                new.append(
-                    CsorRow(record_id, child.person_id, kind, version, 0, state, digest, now_us, now_us, key_id, body)
-                )
+                new.append((record_id, person_id, kind, version, 0, state, digest, now_us, now_us, key_id, body))
         return new
 
     def _changed(

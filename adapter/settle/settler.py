@@ -7,7 +7,7 @@ was just confirmed, merged, or its birth changed) they follow in small steps, an
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -35,7 +35,6 @@ from adapter.store.database import Connection, Database
 from adapter.store.faults import StoreError
 from adapter.store.persons import PersonRow
 from adapter.store.registry import IdentifierRow
-from adapter.store.rows import CsorRow
 from adapter.store.sealing import KeyRing
 from adapter.store.states import AssertionKind, IdentifierState, PersonState
 
@@ -154,7 +153,7 @@ class Settler:
         self, conn: Connection, found: Mapping[int, PersonRow], due: Mapping[int, Sequence[int]], *, now_us: int
     ) -> set[int]:
         """The children for whom there are new results alone, whose rows were made ahead and are the first of each."""
-        ready: dict[int, list[CsorRow]] = {}
+        ready: dict[int, list[tuple[Any, ...]]] = {}
         for person_id, marks in due.items():
             made = self._fresh.take_made(marks) if person_id in found else []
             summary = self.summary(found[person_id]) if made else Summary()

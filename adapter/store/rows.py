@@ -1,7 +1,7 @@
 """Derived CSOR rows: the projection as last settled, sealed, with what version of each CSOR has accepted."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -48,8 +48,11 @@ def get_many(conn: Connection, record_ids: Sequence[bytes]) -> dict[bytes, CsorR
     return {row[0]: CsorRow._make(row) for row in select_in(conn, statement, record_ids)}
 
 
-def insert_many(conn: Connection, new: Sequence[CsorRow]) -> bool:
-    """Insert rows that are all believed to be new; False, and nothing changed, if any of them is stored already."""
+def insert_many(conn: Connection, new: Sequence[tuple[Any, ...]]) -> bool:
+    """Insert rows that are all believed to be new; False, and nothing changed, if any of them is stored already.
+
+    In the order of CsorRow, for which there is no need to make one of each.
+    """
     run(conn, "SAVEPOINT new_rows")
     is_new = run_many(conn, _INSERT, new) == len(new)
     if not is_new:
