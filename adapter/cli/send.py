@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from adapter.envelope import Media
 from adapter.errors import ExitCode, Problem
-from adapter.hl7v2.ack import Ack, parse_ack
+from adapter.hl7v2.ack import Ack, AckCode, codes_asked_for, parse_ack
 from adapter.hl7v2.framing import CARRIAGE_RETURN, Deframer, Frame, frame
 from adapter.hl7v2.header import Header
 from adapter.sources.files import read_file
@@ -38,12 +39,25 @@ def send(
         with _Line(host, port, timeout_s=timeout_s, tls=tls) as line:
             for file in files:
                 for message in _messages(file):
-                    is_all_accepted &= message is not None and _show(line.ask(message.body), message.header)
+                    is_all_accepted &= message is not None and _sent(line, message)
     except LineError as error:
         typer.echo(f"{to}: {error}", err=True)
         is_all_accepted = False
     if not is_all_accepted:
         raise typer.Exit(ExitCode.FILES_FAILED)
+
+
+def _sent(line: "_Line", message: Framed) -> bool:
+    header = message.header
+    if not codes_asked_for(header.accept_ack, header.application_ack, AckCode.ACCEPT):
+        line.tell(message.body)
+        typer.echo(f"--  {_text(header.control_id)}  sent; MSH-15 and MSH-16 ask for no answer where it succeeds")
+        return True
+    return _show(line.ask(message.body, control_id=_text(header.control_id)), header)
+
+
+def _text(field: bytes) -> str:
+    return field.decode("utf-8", "replace")
 
 
 class LineError(Exception):
@@ -57,6 +71,9 @@ class _Line:
         self._timeout_s = timeout_s
         self._deframer = Deframer()
         self._sent = 0
+        self._answered = ""
+        self._is_told = False
+        """A message was sent whose answer was not waited for."""
         try:
             self._socket = socket.create_connection((host, port), timeout=timeout_s)
             if tls is not None:
@@ -72,17 +89,38 @@ class _Line:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Closing with answers unread resets the connection, and what the receiver has not read yet is gone.
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while self._is_told and self._socket.recv(_READ_BYTES):
+                pass
         self._socket.close()
 
-    def ask(self, body: bytes) -> Ack | None:
-        """Send one message and wait; None for an answer that is no acknowledgement."""
+    def tell(self, body: bytes) -> None:
+        """Send one message and do not wait."""
         self._sent += 1
+        self._is_told = True
         try:
             self._socket.sendall(frame(body.rstrip(CARRIAGE_RETURN) + CARRIAGE_RETURN))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise LineError(f"connection broke at message {self._sent}: {reason}{_UNSURE}") from None
+
+    def ask(self, body: bytes, *, control_id: str) -> Ack | None:
+        """Send one message and wait; None for an answer that is no acknowledgement.
+
+        In enhanced mode a second answer may follow the first: it is passed over when the next message is asked for.
+        """
+        answered, self._answered = self._answered, control_id
+        self.tell(body)
+        try:
             while data := self._socket.recv(_READ_BYTES):
                 for event in self._deframer.feed(data):
-                    if isinstance(event, Frame):
-                        return parse_ack(event.body)
+                    if not isinstance(event, Frame):
+                        continue
+                    ack = parse_ack(event.body)
+                    if ack is None or ack.control_id == control_id or ack.control_id != answered:
+                        return ack
         except TimeoutError:
             raise LineError(f"no answer to message {self._sent} within {self._timeout_s:g} s{_UNSURE}") from None
         except OSError as error:

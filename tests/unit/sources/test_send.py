@@ -139,3 +139,19 @@ def test_over_tls_with_a_certificate_of_ours(tmp_path: Path) -> None:
 def test_half_of_the_files_of_a_certificate_is_an_error_of_use(tmp_path: Path) -> None:
     result = run(tmp_path / "one.hl7", "--to", "localhost:2575", "--key", tmp_path / "key.pem")
     assert (result.exit_code, result.stderr) == (2, "--certificate, --key and --tls-ca are given together\n")
+
+
+def test_messages_in_enhanced_mode_are_each_matched_with_their_own_answer(tmp_path: Path) -> None:
+    wanted = ("AL|AL", "AL|AL", "NE|NE", "AL|NE", "ER|NE", "")
+    for number, asked in enumerate(wanted):
+        message = a_message(f"{number}").replace(b"|P|2.4", f"|P|2.4|||{asked}".encode())
+        (tmp_path / f"{number}.hl7").write_bytes(message)
+    disk = Disk()
+    with a_listener(disk.append) as running:
+        files = [tmp_path / f"{number}.hl7" for number in range(len(wanted))]
+        result = run(*files, "--to", f"127.0.0.1:{running.listener.port}")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [line[:5].strip() for line in result.stdout.splitlines()] == [
+        "CA  0", "CA  1", "--  2", "CA  3", "--  4", "AA  5"
+    ]  # fmt: skip
+    assert len(disk.messages) == 6
