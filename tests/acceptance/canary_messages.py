@@ -1,9 +1,11 @@
 """Messages full of canaries: invented names, numbers, addresses and words in every place that a sender can write."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from adapter.simulator import SentMessage
+from adapter.simulator import HOSPITAL_NUMBER, SentMessage
 from adapter.simulator.scenarios import restamped
 
 MARK = "KNRYZQXWV"
@@ -26,6 +28,8 @@ CANARIES = (
     STRAY_NUMBER,
 )
 
+ENCODINGS = {"epic": "utf-8", "careflow": "iso-8859-1"}
+
 POISON = f"{MARK}-POISON"
 """Translation of a message that holds this raises an error whose text is the message."""
 
@@ -36,6 +40,8 @@ _FREE = {
 # What says that a stay is over, that somebody is dead or a twin: tried one at a time in `field_by_field`.
 _MEANS_MUCH = {("PID", 24), ("PID", 25), ("PID", 29), ("PID", 30), ("PV1", 2), ("PV1", 45), ("PV1", 50)}
 _LAST_FIELD = {"PID": 39, "PV1": 52, "NK1": 39, "DG1": 21, "PR1": 20, "OBR": 50, "OBX": 25, "ORC": 31, "EVN": 7}
+_WORDED = {"OBR": 4, "RXE": 2, "RXA": 5, "DG1": 3, "PR1": 3}
+"""Coded fields, whose words are the sender's own."""
 _TAIL = (
     f"NTE|1|L|{WORDS}~{MARK} {STRAY_NUMBER}|{MARK}",
     f"ZPI|1|{SURNAME}^{GIVEN}|{PHONE}|{STREET}&{POSTCODE}|{WORDS}|{STRAY_NUMBER}^^^NHS^NH",
@@ -48,22 +54,24 @@ _TAIL = (
 
 def planted(message: SentMessage) -> SentMessage:
     """The same message with a canary in every empty field and after every component, and more segments at its end."""
-    segments = message.raw.decode().rstrip("\r").split("\r")
+    segments = message.raw.decode(ENCODINGS[message.feed]).rstrip("\r").split("\r")
     return _with(message, [_filled(segment) for segment in segments] + list(_TAIL))
 
 
-def field_by_field(message: SentMessage, *, number: int) -> Iterator[SentMessage]:
-    """One message for each field of each segment, that field being nothing but a canary."""
-    segments = message.raw.decode().rstrip("\r").split("\r")
+def field_by_field(message: SentMessage, *, number: int, tried: set[tuple[str, str, int]]) -> Iterator[SentMessage]:
+    """One message for each field of each segment not tried before, that field being nothing but a canary."""
+    segments = message.raw.decode(ENCODINGS[message.feed]).rstrip("\r").split("\r")
     for place, segment in enumerate(segments):
         fields = segment.split("|")
         for field in range(1, len(fields)):
             name = fields[0]
-            if (name, field) == ("MSH", 1):
+            trial = (message.event[0], name, field)
+            if (name, field) == ("MSH", 1) or trial in tried:
                 continue
+            tried.add(trial)
             number += 1
             fresh = restamped(message, number)
-            told = fresh.raw.decode().rstrip("\r").split("\r")
+            told = fresh.raw.decode(ENCODINGS[fresh.feed]).rstrip("\r").split("\r")
             parts = told[place].split("|")
             parts[field] = f"{MARK}{name}{field}^{SURNAME}^{WORDS}^{STRAY_NUMBER}"
             told[place] = "|".join(parts)
@@ -71,7 +79,7 @@ def field_by_field(message: SentMessage, *, number: int) -> Iterator[SentMessage
 
 
 def poisoned(message: SentMessage) -> SentMessage:
-    segments = restamped(message, 90_001).raw.decode().rstrip("\r").split("\r")
+    segments = restamped(message, 90_001).raw.decode(ENCODINGS[message.feed]).rstrip("\r").split("\r")
     return _with(message, [*segments, f"NTE|1||{POISON} {SURNAME}"])
 
 
@@ -100,7 +108,7 @@ def _patient(hospital_number: str) -> dict[str, object]:
         "extension": EXTENSION,
         "identifier": [
             {
-                "system": "urn:hospital",
+                "system": HOSPITAL_NUMBER,
                 "value": hospital_number,
                 "type": {"coding": [{"code": "MR"}], "text": MARK},
                 "assigner": {"display": "RXX"},
@@ -161,18 +169,45 @@ def bundle(hospital_number: str, *, is_wrong: bool = False) -> bytes:
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
 
 
-def everything(messages: Sequence[SentMessage], confirmed: Sequence[str]) -> Iterator[bytes]:
-    """All bodies for the wire: the hospital full of canaries, then single fields of one child, then what is broken."""
-    yield from (planted(message).raw for message in messages)
+def planted_in(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """The same resource of a FHIR server with a canary wherever its writer or its software can write."""
+    said = dict(resource)
+    said |= {"text": NARRATIVE, "extension": [*said.get("extension", []), *EXTENSION]}
+    kind = said["resourceType"]
+    if kind in ("Patient", "RelatedPerson"):
+        said["name"] = [{"use": "official", "family": SURNAME, "given": [GIVEN, MARK]}]
+        said["telecom"] = [{"system": "phone", "value": PHONE}, {"system": "email", "value": MAIL}]
+        said["address"] = [{"line": [STREET], "city": MARK, "postalCode": POSTCODE}]
+        said["identifier"] = [*said.get("identifier", []), {"system": f"urn:{MARK}", "value": STRAY_NUMBER}]
+    elif kind == "QuestionnaireResponse":
+        answer = {"valueString": f"{SURNAME} {WORDS} {STRAY_NUMBER}"}
+        said["item"] = [*said["item"], {"linkId": f"{MARK}.1", "text": WORDS, "answer": [answer]}]
+    elif "subject" in said:
+        said["subject"] = {**said["subject"], "display": f"{SURNAME} {GIVEN}"}
+        said["note"] = [{"text": f"{WORDS} {PHONE}", "authorString": SURNAME}]
+    if "conclusion" in said:
+        said["conclusion"] += f"\n{WORDS}. Call {PHONE}, NHS {STRAY_NUMBER} {MARK}"
+    return said
+
+
+def everything(messages: Sequence[SentMessage], child: str) -> Iterator[SentMessage]:
+    """All for the wire: the hospital full of canaries, then single fields of one child, then what is broken."""
+    yield from (planted(message) for message in messages)
     number = 1_000
-    for event in ("A01", "A03", "A08", "A40", "R01"):
-        like = [message for message in messages if message.event == event and message.subject == confirmed[0]]
-        for message in like[-1:]:
-            trials = list(field_by_field(message, number=number))
-            number += len(trials)
-            yield from (trial.raw for trial in trials)
-    yield poisoned(next(message for message in messages if message.event == "R01")).raw
-    yield from malformed()
+    last_of_kind = {_kind(message): message for message in messages if message.subject == child}
+    tried: set[tuple[str, str, int]] = set()
+    for message in last_of_kind.values():
+        trials = list(field_by_field(message, number=number, tried=tried))
+        number += len(trials)
+        yield from trials
+    result = next(message for message in messages if message.event == "R01")
+    yield poisoned(result)
+    yield from (replace(result, raw=body) for body in malformed())
+
+
+def _kind(message: SentMessage) -> tuple[str, str]:
+    """What it is, and whose: a report of the laboratory is not one of radiology."""
+    return message.event, message.raw.split(b"|")[2].decode()
 
 
 def _filled(segment: str) -> str:
@@ -180,6 +215,10 @@ def _filled(segment: str) -> str:
     name = fields[0]
     if name == "MSH" or (name == "PV1" and fields[2] == "N"):  # MSH has its turn field by field
         return segment
+    if name in _WORDED:
+        fields[_WORDED[name]] += f" {MARK}" if "^" in fields[_WORDED[name]] else ""
+    if name == "OBX" and fields[2] in ("TX", "FT"):
+        fields[5] += f" {WORDS}. Call {PHONE}, NHS {STRAY_NUMBER} {MARK}"
     fields += [""] * (_LAST_FIELD.get(name, len(fields)) + 1 - len(fields))
     free = _FREE.get(name, {})
     for number in range(1, len(fields)):
@@ -191,7 +230,4 @@ def _filled(segment: str) -> str:
 
 
 def _with(message: SentMessage, segments: Sequence[str]) -> SentMessage:
-    raw = "".join(f"{segment}\r" for segment in segments).encode()
-    return SentMessage(
-        at=message.at, control_id=message.control_id, raw=raw, subject=message.subject, event=message.event
-    )
+    return replace(message, raw="".join(f"{segment}\r" for segment in segments).encode(ENCODINGS[message.feed]))

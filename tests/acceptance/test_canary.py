@@ -8,21 +8,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
 from adapter import config, simulator
+from adapter.cli.rows import read_rows
 from adapter.cli.status import read_status
-from adapter.simulator import Simulation
+from adapter.simulator import Course, Simulation
+from adapter.simulator.fhir_versions import encode
 from tests.acceptance import canary_messages as canary
-from tests.acceptance.hospital import trust_file
+from tests.acceptance.hospital import FHIR_FEED, listeners, trust_file
 
 ROOT = Path(__file__).parents[2]
 INSIDE = Path(__file__).parent / "canary_inside"
+TOKEN = "a-token-of-the-test"
+KINDS = {
+    "admission", "diagnosis", "infant", "imaging_report", "imaging_study", "lab_result", "medication_course",
+    "operation", "operation_note", "outcome_event", "vital_sign", "ward_stay",
+}  # fmt: skip
 RECORD_LENGTH_MIN = 6
 """Shorter values of the simulated hospital would be found by chance in a megabyte of noise."""
+SENTENCE_LENGTH_MIN = 20
 
 
 class Search:
@@ -69,22 +79,28 @@ def _forms(needle: str) -> Iterator[tuple[bytes, bool]]:
 
 
 def names_of(simulation: Simulation) -> set[str]:
-    """What the simulated hospital itself says of people: names, numbers of persons, visits and orders."""
-    found: set[str] = set()
-    for message in simulation.messages:
-        found |= {message.subject, message.control_id}
-        for segment in message.raw.decode().split("\r"):
-            fields = segment.split("|")
-            if fields[0] == "PID":
-                numbers = f"{fields[3]}~{fields[21] if len(fields) > 21 else ''}".split("~")
-                found |= {number.partition("^")[0] for number in numbers}
-                found |= {fields[5].partition("^")[0], fields[11].split("^")[0], fields[11].split("^")[4]}
-            if fields[0] in ("PV1", "OBR") and len(fields) > 19:
-                found |= {fields[19], fields[3].partition("^")[0]} if fields[0] == "PV1" else set()
-            if fields[0] == "OBR":
-                found.add(fields[3].partition("^")[0])
+    """What the simulated hospital itself says of its children: numbers, names, words of reports and of drugs."""
+    found = {each for message in simulation.messages for each in (message.subject, message.control_id)}
+    for course in simulation.courses:
+        person = course.person
+        found |= {person.hospital_number, person.nhs_number, person.family, person.street, person.postcode}
+        found |= {visit.number for visit in course.visits}
+        if course.confirmed:
+            found |= set(_said_of(course))
     wards = {ward.code for ward in simulation.wards}
     return {each for each in found if len(each) >= RECORD_LENGTH_MIN and each not in wards}
+
+
+def _said_of(course: Course) -> Iterator[str]:
+    for report in course.reports:
+        yield from (part.order.number for part in report.orders)
+    for examination in course.examinations:
+        yield from (examination.accession, examination.placer, examination.study_uid)
+        for reading in examination.readings:
+            yield from (line for line in reading.lines if len(line) >= SENTENCE_LENGTH_MIN)
+    for prescription in course.prescriptions:
+        yield from (prescription.number, prescription.drug.words)
+    yield from (record.number for record in course.records)
 
 
 class Outcome:
@@ -94,6 +110,8 @@ class Outcome:
         self.folder = folder
         self.simulation = simulation
         self.sent = sent
+        self.kinds: set[str] = set()
+        """Of the rows that left."""
         self.texts: dict[str, str] = {}
         """Output of commands."""
 
@@ -163,17 +181,40 @@ def _outputs(trust: Path) -> dict[str, str]:
 
 
 def _run(folder: Path, *, sink: str, simulation: Simulation) -> Outcome:
-    port, receiver_port = a_free_port(), a_free_port()
+    changes = [
+        replace(change, resource=canary.planted_in(change.resource))
+        for change in simulator.fhir_timeline(simulation.courses)
+    ]
+    now = max(change.visible_at for change in changes)
+    with simulator.fhir_running(changes, simulator.FhirSettings(token=TOKEN), now=now) as server:
+        served = [encode(change.resource) for change in changes]
+        return _serve(folder, sink=sink, simulation=simulation, base_url=server.base, served=served)
+
+
+def _serve(folder: Path, *, sink: str, simulation: Simulation, base_url: str, served: list[bytes]) -> Outcome:
+    receiver_port = a_free_port()
     out = {"kind": "folder", "path": "out"} if sink == "folder" else {
         "kind": "csor-api", "url": f"http://127.0.0.1:{receiver_port}"
     }  # fmt: skip
+    ports = {site.feed: a_free_port() for site in simulation.sites}
+    (folder / "token").write_text(TOKEN)
     sources = [
-        {"name": "epr", "kind": "mllp", "port": port, "frame_s": 2},
+        *({**each, "frame_s": 2} for each in listeners(simulation, ports)),
         {"name": "drop", "kind": "folder", "path": "in", "poll_s": 0.2},
+        {
+            "name": FHIR_FEED,
+            "kind": "fhir-search",
+            "base_url": base_url,
+            "token": {"file": "token"},
+            "from": "2020-01-01",
+            "every": "PT2S",
+            "requests_per_second": 1000,
+        },
     ]
-    identity = {"hospital_numbers": [{"authority": "RXX", "fhir_system": "urn:hospital"}]}
-    trust = trust_file(folder, simulation=simulation, sources=sources, sink=out, identity=identity)
-    confirmed = sorted({row.child for row in simulation.truth})
+    # The simulated year must not end a hold while the test runs.
+    hold = {"unknown": "P9000D", "after_discharge": "P9000D", "max": "P9000D"}
+    trust = trust_file(folder, simulation=simulation, sources=sources, sink=out, hold=hold)
+    confirmed = [course.person.hospital_number for course in simulation.courses if course.confirmed]
     receiver = folder / "receiver.yaml"
     receiver.write_text(yaml.safe_dump({"data-folder": "received", "port": str(receiver_port)}))
     processes = []
@@ -185,13 +226,17 @@ def _run(folder: Path, *, sink: str, simulation: Simulation) -> Outcome:
         command, environment = _command("run", "--config", str(trust), inside=INSIDE)
         processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         try:
-            _until(lambda: _listens(port), timeout_s=30, why="the service does not start")
-            sent = list(canary.everything(simulation.messages, confirmed))
-            _send(port, sent)
+            for port in ports.values():
+                _until(partial(_listens, port), timeout_s=30, why="the service does not start")
+            messages = list(canary.everything(simulation.messages, confirmed[0]))
+            for feed, port in ports.items():
+                _send(port, [message.raw for message in messages if message.feed == feed])
+            sent = [message.raw for message in messages] + served
             sent += _drop(folder / "in", simulation, confirmed)
             settings = config.load_trust(trust)
-            _until(lambda: _is_done(read_status(settings)), timeout_s=40, why="the service does not finish")
+            _until(lambda: _is_done(read_status(settings)), timeout_s=90, why="the service does not finish")
             outcome = Outcome(folder, simulation=simulation, sent=sent)
+            outcome.kinds = {row["kind"] for row in read_rows(settings) if row["state"] in ("live", "confirmed")}
             outcome.texts = _outputs(trust)
             # The write-ahead logs are searched as they stand while the service runs.
             outcome.texts["while running"] = json.dumps(
@@ -210,7 +255,10 @@ def _is_done(status: dict[str, object]) -> bool:
     assert isinstance(messages, dict)
     assert isinstance(children, dict)
     waits = queue["waiting"] or messages.get("received", 0) or children["to_settle"] or status["unsent_rows"]
-    return not waits and messages.get("parked", 0) > 3
+    sources = status["fhir_sources"]
+    assert isinstance(sources, dict)
+    is_read = all(source["last_success_s"] is not None for source in sources.values())
+    return is_read and not waits and messages.get("parked", 0) > 3
 
 
 def _searcher(simulation: Simulation) -> Search:
@@ -219,7 +267,7 @@ def _searcher(simulation: Simulation) -> Search:
 
 @pytest.fixture(scope="module", params=["receiver", "folder"])
 def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    simulation = simulator.hospital(seed=4, infants=3)
+    simulation = simulator.children_hospital(seed=4, infants=3)
     return _run(tmp_path_factory.mktemp("canary"), sink=request.param, simulation=simulation)
 
 
@@ -233,6 +281,7 @@ def test_rows_did_leave(outcome: Outcome) -> None:
     """The control: there was something to search."""
     received = [*(outcome.folder / "out").glob("*"), *(outcome.folder / "received").glob("*.db")]
     assert sum(path.stat().st_size for path in received) > 50_000
+    assert outcome.kinds >= KINDS
 
 
 def test_the_search_finds_what_is_left_unsealed_in_any_of_its_forms(outcome: Outcome, tmp_path: Path) -> None:
