@@ -93,11 +93,11 @@ def cut(body: bytes) -> Cut:
     found = cutting.found
     lines = _ndjson_lines(body)
     if lines is None:
-        cutting.take(body, at="", depth=0)
+        cutting.whole(body, at="")
         return found
     for number, line in lines:
         try:
-            cutting.take(line, at=f"line {number} ", depth=0)
+            cutting.whole(line, at=f"line {number} ")
         except MessageError as error:
             found.problems.append(error.problem)
             found.rejected.append(Rejected(raw=line, at=f"line {number} "))
@@ -128,8 +128,15 @@ class _Cutting:
         self.found = Cut()
         self._pieces = Pieces()
 
-    def take(self, raw: bytes | msgspec.Raw, *, at: str, depth: int, full_url: str = "", timestamp: str = "") -> None:
+    def whole(self, raw: bytes, *, at: str) -> None:
         """One JSON text: a resource, or a Bundle of them; Unparsable if it is no JSON."""
+        envelope = _envelope(raw, at=at)
+        if _text(envelope.resourceType) == "Bundle":
+            self._bundle(raw, envelope, at=at, depth=0)
+        else:
+            self._take(raw, at=at, depth=0)
+
+    def _take(self, raw: bytes | msgspec.Raw, *, at: str, depth: int, full_url: str = "", timestamp: str = "") -> None:
         resource = self._pieces.sound(raw)
         is_sound = resource is not None
         if resource is None:
@@ -188,7 +195,7 @@ class _Cutting:
         place = f"{at}/resource"
         try:
             if raw is not _NOTHING and bytes(raw) != b"null":
-                self.take(raw, at=place, depth=depth + 1, full_url=entry.fullUrl, timestamp=timestamp)
+                self._take(raw, at=place, depth=depth + 1, full_url=entry.fullUrl, timestamp=timestamp)
         except MessageError:
             self._reject("not a FHIR resource", raw=raw, at=place)
 
@@ -231,7 +238,7 @@ def _entry_list(raw: msgspec.Raw) -> list[msgspec.Raw] | None:
 def _text(raw: msgspec.Raw) -> str:
     try:
         return _TEXT.decode(raw)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
 
 

@@ -4,55 +4,69 @@ The elements of a resource are taken one by one: what stands in many of them wor
 reference to the patient) is decoded and checked once and shared, so that later rooms know it by its identity.
 """
 
-from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from adapter.assertion import Resource
-from adapter.fhir.shape import ELEMENTS
+from adapter.fhir.shape import ELEMENTS, TEXTS
 
 _PIECES = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_VALUE = msgspec.json.Decoder(Any, float_hook=Decimal)
+_VALUE = msgspec.json.Decoder(Any, float_hook=Decimal).decode
+_TEXT = msgspec.json.Decoder(str | None).decode
 
-Met = defaultdict[str, dict[bytes, Any]]
-"""What each element of a kind of resource was met as."""
+
+class _Element(dict[bytes, Any]):
+    """What one element of a kind of resource was met as, by its bytes."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        form = ELEMENTS.get((kind, name))
+        self._value = _TEXT if (kind, name) in TEXTS else _VALUE
+        self._check = None if form is None or self._value is _TEXT else form.decode
+        self._may_recur = name != "id"
+
+    def __missing__(self, text: bytes) -> Any:
+        if self._check is not None:
+            self._check(text)
+        value = self._value(text)
+        if self._may_recur:
+            self[text] = value
+        return value
+
+
+class _Elements(dict[str, _Element]):
+    """The elements met of one kind of resource."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __missing__(self, name: str) -> _Element:
+        element = self[name] = _Element(self.kind, name)
+        return element
 
 
 class Pieces:
     """Remembers the elements of one body, no longer than that body is read: they are a patient's."""
 
     def __init__(self) -> None:
-        self._kinds: dict[bytes, tuple[str, Met]] = {}
+        self._kinds: dict[bytes, _Elements] = {}
 
     def sound(self, raw: bytes | msgspec.Raw) -> Resource | None:
         """The resource; None where it is none, or not of the form of its kind: `decode` and `fault` then say why."""
         try:
             found: dict[str, Any] = _PIECES.decode(raw)
-            kind, met = self._kind(bytes(found.get("resourceType", b"")))
-            if kind == "Bundle":
+            elements = self._elements(bytes(found.get("resourceType", b"")))
+            if elements.kind == "Bundle":
                 return None
             for name, piece in found.items():
-                text = bytes(piece)
-                value = met[name].get(text)
-                if value is None:
-                    value = met[name][text] = _checked(kind, name, text)
-                found[name] = value
+                found[name] = elements[name][bytes(piece)]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         return found
 
-    def _kind(self, text: bytes) -> tuple[str, Met]:
+    def _elements(self, text: bytes) -> _Elements:
         found = self._kinds.get(text)
         if found is None:
-            kind = msgspec.json.decode(text, type=str)
-            found = self._kinds[text] = (kind, defaultdict(dict))
+            found = self._kinds[text] = _Elements(msgspec.json.decode(text, type=str))
         return found
-
-
-def _checked(kind: str, name: str, text: bytes) -> Any:
-    form = ELEMENTS.get((kind, name))
-    if form is not None:
-        form.decode(text)
-    return _VALUE.decode(text)

@@ -104,7 +104,8 @@ def _reference_text(reference: Resource) -> str:
 
 def _key_of_described(patient: Resource) -> str:
     """A key for a patient without resource of its own: its first identifier, system and value."""
-    for identifier in patient.get("identifier") or []:
+    identifiers = patient.get("identifier")
+    for identifier in identifiers if isinstance(identifiers, list) else []:
         if isinstance(identifier, dict) and identifier.get("value"):
             return f"Patient?identifier={identifier.get('system', '')}|{identifier['value']}"
     return ""

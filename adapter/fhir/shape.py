@@ -284,6 +284,14 @@ ELEMENTS: Mapping[tuple[str, str], msgspec.json.Decoder[Any]] = {
 }
 """The same element by element: what decodes has the form of the element of that kind of resource."""
 
+TEXTS = frozenset(
+    (kind, field.encode_name)
+    for kind, form in _FORMS.items()
+    for field in msgspec.structs.fields(form)
+    if field.type == Text
+)
+"""Those that are a text."""
+
 
 def fault(raw: bytes, *, kind: str, at: str) -> Problem | None:
     """The first element that has another form than FHIR gives it, by its pointer."""

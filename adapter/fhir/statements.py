@@ -74,11 +74,10 @@ def _base_of(parts: Sequence[Part]) -> str:
     """Below which all of them stand, where each says so of itself (R4 §3.1.0.5: service root, type, id)."""
     roots = set()
     for part in parts:
-        url = part.full_url
-        if part.key and url.endswith(part.key) and url.startswith(("https://", "http://")):
-            roots.add(url[: -len(part.key)])
-    root = roots.pop() if len(roots) == 1 else ""
-    return root.removesuffix("/") if root.endswith("/") else ""
+        own = f"/{part.key}"
+        if part.key and part.full_url.endswith(own) and part.full_url.startswith(("https://", "http://")):
+            roots.add(part.full_url[: -len(own)])
+    return roots.pop() if len(roots) == 1 else ""
 
 
 class _Gathering:
