@@ -9,13 +9,30 @@ With `--json` one object a line for each field, so that an outsider can do every
        {"at": "" | "[0].code", "value": …,
         "cuts": [{"message": 23, "feed": "adt", "media": "hl7v2", "element": "valueQuantity.value",
                   "position": "OBX[3]-5", "start": 310, "end": 314, "rule": "OBX.yaml:41",
-                  "steps": [{"name", "argument", "result"}, …], "then": [the same, by the rule of the field]}],
+                  "steps": [{"name", "argument", "result"}, …],
+                  "then": [the same, by the rule of a field], "then_rule": that rule, where it is another field's}],
         "steps": [{"name", "argument", "result"}, …]}]}
 
 The steps of a cut lead from its bytes to the value in the canonical resource, those of the value from there (from the
-first cut) to the row. Names of steps: `adapter/mapping/trace.py`, `adapter/mapping/csor_outcome.py`, and here
-`json` (the value at that pointer), `constant`, `state` (the rule's line states the result), `day` (a date in words),
-`sentence` (the argument with `{0}`, `{1}` … replaced by the cuts in order), `not-found` (the argument says why).
+first cut) to the row; `then` comes between, where several cuts count. Of a derived field the rule is that of the field
+it was taken from. Names of steps: `adapter/mapping/trace.py`, `adapter/mapping/csor_outcome.py`, and here
+
+    json         the value at that pointer (argument)
+    constant     the result, whatever the source says
+    state        the rule's line states the result
+    day          a date in words
+    sentence     the argument with `{0}`, `{1}` … replaced by the cuts in order
+    term         the entry of texts.yaml at that line (argument) has a phrase that stands in the text
+    derived      the value as it is: taken from a row that this one was derived from (argument: the derivation)
+    count        how many different moments the cuts are
+    index-operation  rules.yaml (`index-operation`) has a list for the result, and the code is on it
+    event        by the rule of that name (argument) in rules.yaml: the code is on its list; `patient-deceased`: true or
+                 a time; `after-index-operation`: of the cuts, the code is on a list of `index-operation`, and the last
+                 time is after the one before it
+    only-condition   the result is the one condition that the child is taken to have; the cuts are what says so
+    mother       by the place (argument): `pid-21`, `nk1`, or for a RelatedPerson `related-person`; of PID-21 the bytes
+                 are named and their text is not shown
+    not-found    the argument says why
 """
 
 import sys

@@ -134,7 +134,7 @@ class DerivedExplainer:
             return None
         source = row.fields["link_source"]
         value = Value("", source, (cut,), (Step("mother", cut.position, source),))
-        return FieldLineage("link_source", source, cut.rule, (value,))
+        return FieldLineage("link_source", source, self._tracer.rule_of(row.kind, "link_source"), (value,))
 
 
 def as_stored(found: FieldLineage, stored: Mapping[str, Any]) -> FieldLineage:

@@ -11,7 +11,7 @@ from adapter.identity.patients import birth_of, day_of
 from adapter.mapping import CsorMaps
 from adapter.mapping.csor_decided import PartTrace
 from adapter.mapping.csor_outcome import Step
-from adapter.mapping.csor_trace import FieldTrace
+from adapter.mapping.csor_trace import FieldTrace, rule_place
 from adapter.settle.bodies import Cut
 from adapter.settle.drafted import Row
 from adapter.settle.drafting import Drafting
@@ -75,6 +75,10 @@ class RowTracer:
         patient = self.refolder.person(row.person_id).resource
         return list(self._mapped(row.kind, folded, stored, patient=patient)) if folded else []
 
+    def rule_of(self, kind: str, name: str) -> str:
+        """The line of the mapping that a field has."""
+        return next((rule_place(each.rule) for each in self._csor.kinds[kind].rules if each.rule.name == name), "")
+
     def _mapped(
         self, kind: str, folded: Folded, stored: Mapping[str, Any], *, patient: Resource
     ) -> Iterator[FieldLineage]:
@@ -96,8 +100,8 @@ def _listed(folded: Folded, trace: FieldTrace, value: Any) -> Iterator[PartTrace
     """A list of words each of which stood somewhere."""
     if isinstance(value, list) and trace.steps[0].name == "collect":
         for number, each in enumerate(value):
-            source = next(at for at in trace.sources if Path(at).first(folded.resource) == each)
-            yield PartTrace(f"[{number}]", (source,), (Step("take", "", str(each)),))
+            own = tuple(at for at in trace.sources if Path(at).first(folded.resource) == each)
+            yield PartTrace(f"[{number}]", own[:1], (Step("take", "", str(each)),))
 
 
 def inside(value: Any, at: str) -> Any:

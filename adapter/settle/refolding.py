@@ -12,6 +12,7 @@ from adapter.errors import IdentityConflict
 from adapter.fhir.path import Path
 from adapter.identity import IdentitySettings, PatientFacts, read_patient
 from adapter.mapping.csor_outcome import Step
+from adapter.mapping.observation import referred
 from adapter.mapping.trace import CONTEXT
 from adapter.settle.bodies import Bodies, Cut
 from adapter.settle.drafted import Read
@@ -148,9 +149,9 @@ class Refolder:
 
     def cut(self, folded: Folded, path: str) -> Cut | None:
         """Where the value at a path of the folded resource came from; None where there is none."""
-        reference, follows, rest = path.rpartition(">")
-        if follows:
-            return self._referred(folded, reference, rest, path)
+        *references, rest = path.split(">")
+        if references:
+            return self._referred(folded, references, rest, path=path)
         if path == "resourceType":
             found = [place._replace(path=path) for place in places_in(folded.shadow)]
         else:
@@ -164,9 +165,14 @@ class Refolder:
         constant = Step("constant", "a cancelled discharge", str(value))
         return Cut(folded.speaker.message_id, folded.speaker.assertion.feed, "", path, "", 0, 0, "", (constant,))
 
-    def _referred(self, folded: Folded, reference: str, rest: str, path: str) -> Cut | None:
-        holder = folded.resource.get(reference)
-        target = str(holder.get("reference", "")) if isinstance(holder, dict) else ""
+    def _referred(self, folded: Folded, references: Sequence[str], rest: str, *, path: str) -> Cut | None:
+        """A value of the resource that a chain of references leads to: a bed, the bay it is in, its ward."""
+        holder: Resource | None = folded.resource
+        target = ""
+        for each in references:
+            pointer = Path(each).first(holder) if holder else None
+            target = str(pointer.get("reference", "")) if isinstance(pointer, dict) else ""
+            holder = referred(pointer, folded.resource, folded.context)
         if target.startswith("#"):
             inside = folded.resource.get("contained") or []
             index = next((n for n, each in enumerate(inside) if each.get("id") == target[1:]), None)
