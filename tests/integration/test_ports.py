@@ -144,3 +144,10 @@ def test_a_stop_ends_the_service_with_open_connections(tmp_path: Path) -> None:
         assert running.stop() == 0
         assert idle.is_closed()
         assert half.is_closed()
+
+
+@pytest.mark.behaviour(83)
+def test_a_message_that_contradicts_itself_is_accepted_and_parked(service: Service, ports: Ports) -> None:
+    two = b"81006^^^RXX^MR~9990000018^^^NHS^NH~9990000026^^^NHS^NH"
+    assert ask(ports, an_adt("81006").replace(b"81006^^^RXX^MR", two)).code == "AA"
+    service.until(lambda: any(reason == "P201" for _, reason in service.parked()))
