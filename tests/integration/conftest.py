@@ -8,6 +8,7 @@ import pytest
 
 from adapter import config, simulator
 from adapter.service.assembly import Mappings
+from adapter.simulator import LabCode
 from tests.integration.trust import Trust, load, trust_file
 from tests.unit.store.conftest import postgres, postgres_url  # noqa: F401  (fixtures)
 
@@ -19,8 +20,8 @@ def mappings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packaged mappings with the table of the invented laboratory."""
     folder = tmp_path_factory.mktemp("mappings") / "mappings"
     shutil.copytree(config.packaged("mappings"), folder)
-    codes = simulator.hospital(seed=1, infants=1).lab_codes
-    (folder / "concepts" / "invented-lab.csv").write_text(simulator.lab_codes_csv(codes))
+    crp = LabCode(code="CRPB", words="C-reactive protein", system="WINPATH", analyte="crp", unit="mg/L")
+    (folder / "concepts" / "invented-lab.csv").write_text(simulator.lab_codes_csv([crp]))
     return folder
 
 

@@ -31,3 +31,14 @@ def text(segment: hl7.Segment, number: int, component: int = 1) -> str:
     field = str(segment[number]) if number < len(segment) else ""
     parts = field.split("~")[0].split("^")
     return parts[component - 1] if component <= len(parts) else ""
+
+
+def lines(raw: bytes, name: str) -> list[list[str]]:
+    """The segments of that name as one reads them by eye, fields by their number."""
+    fields = [line.split("|") for line in raw.decode().split("\r") if line.startswith(f"{name}|")]
+    return [["MSH", "|", *found[1:]] for found in fields] if name == "MSH" else fields
+
+
+def field(found: list[str], number: int) -> str:
+    """Empty where the segment ends before it."""
+    return found[number] if number < len(found) else ""

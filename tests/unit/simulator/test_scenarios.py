@@ -4,9 +4,11 @@ import re
 from collections import Counter
 
 from adapter.simulator import scenarios
-from tests.unit.simulator.wards_of_tests import a_hospital, field, segments
+from tests.unit.simulator.children_of_tests import field, lines, the_hospital
 
-MESSAGES = a_hospital().messages
+_ALL = sorted(the_hospital().messages, key=lambda message: message.at)
+MESSAGES = tuple({message.raw: message for message in _ALL if message.feed == "epic"}.values())
+"""One feed, once, in the order of sending."""
 
 
 def test_a_permutation_has_the_same_messages_in_another_order() -> None:
@@ -43,7 +45,7 @@ def test_a_resend_differs_in_control_id_and_time_of_sending_only() -> None:
     assert len({message.control_id for message in resent}) == len(resent)
     blanked = {_without_stamp(raw) for raw in originals}
     assert all(_without_stamp(message.raw) in blanked for message in again)
-    assert all(segments(message.raw, "MSH")[0][10] == message.control_id for message in again)
+    assert all(lines(message.raw, "MSH")[0][10] == message.control_id for message in again)
 
 
 def _without_stamp(raw: bytes) -> bytes:
@@ -55,13 +57,13 @@ def _without_stamp(raw: bytes) -> bytes:
 
 def test_a_laboratory_can_know_the_day_of_birth_only() -> None:
     changed = scenarios.with_birth_date_only(MESSAGES)
-    lengths = Counter((message.event == "R01", len(segments(message.raw, "PID")[0][7])) for message in changed)
+    lengths = Counter((message.event == "R01", len(lines(message.raw, "PID")[0][7])) for message in changed)
     assert set(lengths) == {(True, 8), (False, 12)}
 
 
 def test_a_laboratory_can_be_silent_about_the_trace_status() -> None:
     changed = scenarios.without_trace_status(MESSAGES)
-    statuses = {(message.event == "R01", field(segments(message.raw, "PID")[0], 32)) for message in changed}
+    statuses = {(message.event == "R01", field(lines(message.raw, "PID")[0], 32)) for message in changed}
     assert (True, "") in statuses
     assert (True, "01") not in statuses
     assert (False, "01") in statuses
