@@ -1,14 +1,14 @@
 """The closed list of lineage steps, done by hand from their printed descriptions; nothing of the adapter is used."""
 
-import csv
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from tests.acceptance import replayed_derivations as derivations
+from tests.acceptance.replayed_files import Files, Unfit
 
 ESCAPES = {"F": "|", "S": "^", "T": "&", "R": "~", "E": "\\", ".br": "\n", "H": "", "N": ""}
 SHAPES = {
@@ -17,50 +17,6 @@ SHAPES = {
     "snomed-ct": r"[1-9]\d{5,17}",
     "loinc": r"\d{1,7}-\d",
 }
-
-
-class Unfit(Exception):
-    """Something printed does not follow."""
-
-
-class Files:
-    """The mapping files, by the names that lineage gives them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._paths = [path for path in folder.rglob("*") if path.is_file() and "examples" not in path.parts]
-        self._lines = cache(self._read)
-
-    def _read(self, name: str) -> list[str]:
-        found = [path for path in self._paths if path.as_posix().endswith("/" + name)]
-        if len(found) != 1:
-            raise Unfit(f"{len(found)} mapping files are named {name}")
-        return found[0].read_text(encoding="utf-8").splitlines()
-
-    def line(self, place: str, *, more: int = 0) -> str:
-        """The line of `OBX.yaml:41`, with some after it."""
-        name, _, number = place.rpartition(":")
-        lines = self._lines(name)
-        if not 0 < int(number) <= len(lines):
-            raise Unfit(f"there is no line {place}")
-        return "\n".join(lines[int(number) - 1 : int(number) + more])
-
-    def cells(self, place: str) -> dict[str, str]:
-        """A line of a CSV file by its columns."""
-        header = next(csv.reader([self.line(place.rpartition(":")[0] + ":1")]))
-        return dict(zip(header, next(csv.reader([self.line(place)])), strict=False))
-
-    def states(self, place: str, word: str) -> bool:
-        """Whether a rule holds the word: on its line or the few that belong to it."""
-        return word.lower() in self.line(place, more=8).lower()
-
-    def spells(self, unit: str) -> bool:
-        """Whether a table of units knows this spelling."""
-        tables = [path for path in self._paths if path.parent.name == "units"]
-        return any(tidy(unit) in tidy(path.read_text(encoding="utf-8")) for path in tables)
-
-
-def tidy(text: str) -> str:
-    return re.sub(r"\s", "", text).replace("\u00b5", "u").replace("\u03bc", "u").casefold()
 
 
 def unescaped(text: str) -> str:
@@ -125,6 +81,8 @@ def from_table(text: str, argument: str, result: str, files: Files) -> str:
 def looked_up(text: str, place: str, result: str, files: Files) -> str:
     """A line of a list has the code and the result; of a table of units, the canonical unit."""
     if place.partition(":")[0].endswith(".yaml"):
+        if files.has("operation-notes/" + place):
+            return derivations.answered(text, "operation-notes/" + place, result, files)
         if f"canonical: {result}" not in files.line("units/" + place).replace('"', ""):
             raise Unfit(f"{place} states another unit")
         return result
@@ -213,4 +171,21 @@ STEPS: dict[str, Step] = {
     "state": lambda text, step, files, _: stated(step["argument"], step["result"], files),
     "day": lambda text, *_: in_words(text),
     "sentence": lambda text, step, _, texts: spread(step["argument"], texts),
+    "report": lambda text, step, *_: derivations.report(text, step["argument"], unescaped),
+    "text-of-attachment": lambda text, *_: derivations.attached(text),
+    "local-time": lambda text, step, *_: derivations.local(text, step["argument"]),
+    "weeks-and-days": lambda text, *_: derivations.in_days(text),
+    "formula": lambda text, step, *_: derivations.formula(text, step["argument"]),
+    "ward": lambda text, step, files, _: derivations.ward(text, step["argument"], files),
+    "named": lambda text, step, files, _: derivations.study_named(text, step["argument"], step["result"], files),
+    "sign": lambda text, step, files, _: derivations.named_in(text, step["argument"], step["result"], files),
+    "term": lambda text, step, files, _: derivations.named_in(text, step["argument"], step["result"], files),
+    "derived": lambda text, step, *_: derivations.same(text, step["result"]),
+    "count": lambda text, step, _, texts: derivations.counted(texts),
+    "index-operation": lambda text, step, files, _: derivations.index_operation(text, step["result"], files),
+    "event": lambda text, step, files, texts: derivations.event(
+        text, step["argument"], texts, result=step["result"], files=files
+    ),
+    "only-condition": lambda text, step, *_: str(step["result"]),
+    "mother": lambda text, step, *_: derivations.mother(step["argument"]),
 }

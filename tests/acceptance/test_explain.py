@@ -7,98 +7,97 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapter import config, simulator
 from adapter.chart import sealed
-from adapter.cli.explain import explained_json, explainer
 from adapter.cli.rows import read_rows
-from adapter.config import TrustSettings
-from adapter.dispatch import record_bytes
 from adapter.envelope import Media, Received
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Works
-from tests.acceptance.check_explain import KEYED, Checker, Unfit
+from tests.acceptance.check_explain import KEYED, Checker
+from tests.acceptance.explained_hospitals import (
+    Hospital,
+    Object,
+    Told,
+    explain_all,
+    fields_of,
+    of_six_conditions,
+    of_story,
+    of_v2,
+)
 from tests.acceptance.hospital import take_all, trust_file
+from tests.acceptance.replayed_files import Files, Unfit
+from tests.integration.stories import Step, Story, files, story
 
-NOT_OF_THE_DICTIONARY = {"kind", "child", "state"}
-KINDS = {"infant", "admission", "diagnosis", "operation", "lab_result", "condition_case"}
+KINDS = {
+    "infant", "admission", "ward_stay", "diagnosis", "operation", "operation_note", "lab_result", "vital_sign",
+    "imaging_study", "imaging_report", "medication_course", "outcome_event", "mother_baby_link", "condition_case",
+}  # fmt: skip
 OF_EACH_KIND = 60
-Object = dict[str, Any]
-
-
-class Hospital:
-    """What was sent, and the rows it became."""
-
-    def __init__(self, folder: Path, *, seed: int, infants: int) -> None:
-        simulation = simulator.hospital(seed=seed, infants=infants)
-        self.trust = trust_file(folder, simulation=simulation)
-        self.settings = config.load_trust(self.trust)
-        take_all(self.settings, [simulation.messages])
-        self.messages = {number: sent.raw for number, sent in enumerate(simulation.messages, start=1)}
-        self.rows = {row["row"]: row for row in read_rows(self.settings)}
-        self.mappings = folder / "mappings"
-
-    def checker(self) -> Checker:
-        return Checker(self.messages, self.rows, self.mappings)
 
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
-    return Hospital(tmp_path_factory.mktemp("explained"), seed=8, infants=8)
+    return of_v2(tmp_path_factory.mktemp("explained"), seed=8, infants=8)
 
 
-def fields_of(row: Object) -> list[str]:
-    own = {"state"} if row["kind"] == "condition_case" else set()
-    return [name for name, value in row.items() if value is not None and name not in NOT_OF_THE_DICTIONARY - own]
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
+    return of_six_conditions(tmp_path_factory.mktemp("six"), seed=8, infants=9)
 
 
-def sample(rows: dict[str, Object], *, seed: int) -> list[tuple[str, str]]:
+def sample(rows: Mapping[str, Object], *, seed: int, limit: int = OF_EACH_KIND) -> list[tuple[str, str]]:
     """Non-null fields at random, keyed ones among them: of each kind of row as many as there are, up to a limit."""
     chance = random.Random(seed)
     found = []
-    for kind in sorted(KINDS):
+    for kind in sorted({row["kind"] for row in rows.values()}):
         every = [(key, name) for key, row in sorted(rows.items()) if row["kind"] == kind for name in fields_of(row)]
-        found += chance.sample(every, min(OF_EACH_KIND, len(every)))
+        found += chance.sample(every, min(limit, len(every)))
     return found
 
 
-def explain_all(settings: TrustSettings, rows: set[str]) -> dict[tuple[str, str], Object]:
-    """As `--json` prints it, by row and field."""
-    told = {}
-    with explainer(settings) as asked:
-        for key in sorted(rows):
-            found = asked.explain(record_bytes(key))
-            assert found is not None and found.is_of_today
-            for each in explained_json(key, found):
-                told[key, each["field"]] = json.loads(sealed.ENCODER.encode(each), parse_float=Decimal)
-    return told
-
-
-def test_an_outsider_makes_200_random_fields_again_from_the_bytes_that_were_sent(hospital: Hospital) -> None:
-    began = time.monotonic()
-    seed = random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}")
-    wanted = sample(hospital.rows, seed=seed)
-    told = explain_all(hospital.settings, {key for key, _ in wanted})
-    checker = hospital.checker()
-    kinds = Counter(hospital.rows[key]["kind"] for key, name in wanted if name not in KEYED)
-    keyed = sum(name in KEYED for _, name in wanted)
+def check(world: Hospital, wanted: Iterable[tuple[str, str]], told: Told) -> tuple[Checker, Counter[str]]:
+    """The outsider makes each of them again; how many of each kind."""
+    checker = world.checker()
+    kinds: Counter[str] = Counter()
     for key, name in wanted:
         if name not in KEYED:
             checker.check(told[key, name])
-    print(f"{dict(checker.counts)}, keyed and left out {keyed}, {dict(kinds)}")
-    assert kinds.keys() == KINDS
+            kinds[world.rows[key]["kind"]] += 1
+    return checker, kinds
+
+
+@pytest.mark.parametrize("name", ["hospital", "six"])
+def test_an_outsider_makes_200_random_fields_again_from_the_bytes_that_were_sent(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    world: Hospital = request.getfixturevalue(name)
+    began = time.monotonic()
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    wanted = sample(world.rows, seed=seed)
+    checker, kinds = check(world, wanted, world.explain({key for key, _ in wanted}))
+    print(f"{dict(checker.counts)}, {dict(kinds)}")
+    assert kinds.keys() == (KINDS if name == "six" else {row["kind"] for row in world.rows.values()})
     assert checker.counts["from bytes"] >= 200
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)
+def test_an_outsider_makes_every_field_of_a_story_again(path: Path, tmp_path: Path) -> None:
+    world = of_story(tmp_path, story(path))
+    told = world.explain(world.rows)
+    every = [(key, name) for key, row in world.rows.items() for name in fields_of(row)]
+    checker, kinds = check(world, every, told)
+    print(f"{dict(checker.counts)}, {dict(kinds)}")
+    assert told.keys() == {(key, name) for key, name in every if name not in KEYED}
 
 
 def shifted(told: Object) -> Iterator[Object]:
@@ -112,13 +111,14 @@ def shifted(told: Object) -> Iterator[Object]:
 
 
 def test_a_range_that_is_one_byte_off_is_noticed(hospital: Hospital) -> None:
-    wanted = [(key, name) for key, name in sample(hospital.rows, seed=1) if name not in KEYED]
-    told = explain_all(hospital.settings, {key for key, _ in wanted})
+    wanted = [(key, name) for key, name in sample(hospital.rows, seed=1, limit=40) if name not in KEYED]
+    told = hospital.explain({key for key, _ in wanted})
     moved = [each for found in wanted for each in shifted(told[found])]
     assert len(moved) > 200
+    checker = hospital.checker()
     for each in moved:
         with pytest.raises((Unfit, ValueError)):
-            hospital.checker().check(each)
+            checker.check(each)
 
 
 def test_a_stored_value_that_differs_is_noticed(hospital: Hospital) -> None:
@@ -126,13 +126,23 @@ def test_a_stored_value_that_differs_is_noticed(hospital: Hospital) -> None:
     told = explain_all(hospital.settings, {key})[key, "value_canonical"]
     forged = {**hospital.rows, key: {**row, "value_canonical": row["value_canonical"] + 1}}
     with pytest.raises(Unfit):
-        Checker(hospital.messages, forged, hospital.mappings).check(told)
+        Checker(hospital.messages, forged, hospital.files).check(told)
 
 
-def test_every_field_that_has_a_value_is_explained(hospital: Hospital) -> None:
-    told = explain_all(hospital.settings, set(hospital.rows))
-    expected = {(key, name) for key, row in hospital.rows.items() for name in fields_of(row) if name not in KEYED}
+@pytest.mark.parametrize("name", ["hospital", "six"])
+def test_every_field_that_has_a_value_is_explained(name: str, request: pytest.FixtureRequest) -> None:
+    world: Hospital = request.getfixturevalue(name)
+    told = world.explain(world.rows)
+    expected = {(key, name) for key, row in world.rows.items() for name in fields_of(row) if name not in KEYED}
     assert expected == told.keys()
+    assert not [each for each in told.values() for step in steps_of(each) if step["name"] == "not-found"]
+
+
+def steps_of(told: Object) -> Iterator[Object]:
+    for value in told["values"]:
+        yield from value["steps"]
+        for cut in value["cuts"]:
+            yield from (*cut["steps"], *cut["then"])
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -142,7 +152,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_prints_what_the_outsider_needs(hospital: Hospital, tmp_path: Path) -> None:
-    lab = next(key for key, row in hospital.rows.items() if row.get("value_canonical") is not None)
+    lab = next(key for key, row in hospital.rows.items() if row["kind"] == "lab_result" and "value_canonical" in row)
     case = next(key for key, row in hospital.rows.items() if row["kind"] == "condition_case")
     printed = "".join(run(key, "--config", str(hospital.trust), "--json").stdout for key in (lab, case))
     assert len(printed.splitlines()) == len(fields_of(hospital.rows[lab])) + len(fields_of(hospital.rows[case])) - 2
@@ -151,7 +161,7 @@ def test_the_command_prints_what_the_outsider_needs(hospital: Hospital, tmp_path
         (tmp_path / "messages" / f"{number}.hl7").write_bytes(raw)
     (tmp_path / "rows").write_bytes(b"\n".join(sealed.ENCODER.encode(row) for row in hospital.rows.values()))
     (tmp_path / "explained").write_text(printed)
-    given = [tmp_path / "messages", tmp_path / "rows", hospital.mappings, tmp_path / "explained"]
+    given = [tmp_path / "messages", tmp_path / "rows", hospital.mappings, tmp_path / "explained", hospital.trust]
     checked = subprocess.run(
         [sys.executable, "-m", "tests.acceptance.check_explain", *given], capture_output=True, text=True, check=False
     )
@@ -159,7 +169,7 @@ def test_the_command_prints_what_the_outsider_needs(hospital: Hospital, tmp_path
 
 
 def test_for_a_person_it_names_message_position_bytes_and_rules(hospital: Hospital) -> None:
-    lab = next(key for key, row in hospital.rows.items() if row.get("value_canonical") is not None)
+    lab = next(key for key, row in hospital.rows.items() if row["kind"] == "lab_result" and row["value_canonical"])
     printed = run(lab, "value_canonical", "--config", str(hospital.trust)).stdout
     for words in ("value_canonical = ", "feed adt", "OBX[", "bytes ", "OBX.yaml:", "lab_result.yaml:", "multiply "):
         assert words in printed
@@ -185,7 +195,8 @@ def test_what_cannot_be_explained_is_said_in_one_line(
 
 def test_a_cancelled_discharge_and_what_it_left_are_explained(tmp_path: Path) -> None:
     simulation = simulator.hospital(seed=8, infants=4)
-    settings = config.load_trust(trust_file(tmp_path, simulation=simulation))
+    settings_file = trust_file(tmp_path, simulation=simulation)
+    settings = config.load_trust(settings_file)
     take_all(settings, [simulation.messages])
     finished = {row["spell_id"] for row in read_rows(settings) if row.get("status") == "finished"}
     discharge = next(
@@ -201,7 +212,7 @@ def test_a_cancelled_discharge_and_what_it_left_are_explained(tmp_path: Path) ->
     assert told[key, "status"]["value"] == "in-progress"
     assert (key, "discharge_dt") not in told
     for each in told.values():
-        Checker(messages, rows, tmp_path / "mappings").check(each)
+        Checker(messages, rows, Files(tmp_path / "mappings", trust=settings_file)).check(each)
 
 
 def corrected(raw: bytes) -> bytes:
@@ -291,7 +302,7 @@ def test_of_a_fhir_body_it_names_the_json_pointer(tmp_path: Path) -> None:
     works.close()
     rows = {row["row"]: row for row in read_rows(settings)}
     told = explain_all(settings, set(rows))
-    checker = Checker({1: body()}, rows, tmp_path / "mappings")
+    checker = Checker({1: body()}, rows, Files(tmp_path / "mappings"))
     for key, row in rows.items():
         for name in set(fields_of(row)) - KEYED:
             checker.check(told[key, name])
@@ -301,3 +312,51 @@ def test_of_a_fhir_body_it_names_the_json_pointer(tmp_path: Path) -> None:
     assert value["position"] == "/entry/3/resource/valueQuantity/value"
     specimen = told[kinds["lab_result"], "specimen_type"]["values"][0]["cuts"][0]
     assert specimen["position"] == "/entry/2/resource/type/text"
+
+
+REPORT = """MSH|^~\\&|RIS|RXX|CSOR|RXX|20260119120000||ORU^R01|GS099|P|2.4|||||GBR|UNICODE UTF-8
+PID|1||810001^^^RXX^MR~9991004106^^^NHS^NH||QUILLON^BABY^^^^^^L||202601120320|F||||||||||||||||||||||||01
+ORC|RE|R260099^RIS|A260099^RIS
+OBR|1|R260099^RIS|A260099^RIS|XABDO^XR Abdomen^RIS|||20260119093000|||||||||||||||20260119120000||RAD|F
+OBX|1|FT|XABDO^XR Abdomen^RIS||Portable film\\.br\\Distended loops.||||||F
+OBX|2|FT|XABDO^XR Abdomen^RIS||There is gas in the bowel wall.||||||F
+OBX|3|FT|XABDO^XR Abdomen^RIS||Appearances of necrotising enterocolitis.||||||F
+"""
+
+
+def test_of_a_suspicion_from_a_report_it_names_the_sentence(tmp_path: Path) -> None:
+    told = story(next(path for path in files() if path.stem == "gastroschisis"))
+    after = Step(at="2026-01-19T12:00:00+00:00", happens="A film.", message=REPORT, state="confirmed", leaves=True)
+    world = of_story(tmp_path, with_step(told, after))
+    case = next(key for key, row in world.rows.items() if row.get("condition") == "nec")
+    explained = world.explain({case})
+    checker, _ = check(world, explained, explained)
+    assert checker.counts["from bytes"] >= 3
+    (cut,) = explained[case, "state"]["values"][0]["cuts"]
+    assert (cut["position"], cut["message"]) == ("OBX[1]-5 to OBX[3]-5", len(told.steps) + 1)
+    assert cut["then"][0]["result"] == "Appearances of necrotising enterocolitis."
+    assert cut["then"][1]["name"] == "term"
+
+
+def with_step(told: Story, step: Step) -> Story:
+    return told.model_copy(update={"steps": [*told.steps, step]})
+
+
+def test_of_an_operative_record_as_evidence_it_names_the_form(six: Hospital) -> None:
+    cases = {key for key, row in six.rows.items() if row["kind"] == "condition_case"}
+    told = six.explain(cases)
+    cuts = [
+        cut for key in cases for cut in told[key, "state"]["values"][0]["cuts"] if cut["element"] == "questionnaire"
+    ]
+    assert cuts
+    assert all(cut["then"][0]["name"] == "look-up" for cut in cuts)
+
+
+def test_the_number_of_the_mother_is_never_shown(six: Hospital) -> None:
+    links = {key for key, row in six.rows.items() if row["kind"] == "mother_baby_link"}
+    told = six.explain(links)
+    positions = {key: told[key, "link_source"]["values"][0]["cuts"][0]["position"] for key in links}
+    assert {six.rows[key]["link_source"] for key in links} >= {"related-person"}
+    for key, position in positions.items():
+        if position.startswith("PID"):
+            assert {step["name"] for step in steps_of(told[key, "link_source"])} == {"present", "mother"}
