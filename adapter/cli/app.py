@@ -41,22 +41,26 @@ BUG = 70
 """sysexits.h: an internal error."""
 
 
+_IS_RUN = "adapter.verb-is-run"
+"""In the context: a verb was asked for, not the list of them."""
+
+
 class Verbs(TyperGroup):
     """Commands that are imported when they are run, and listed without being imported."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        ctx.meta[_IS_RUN] = True
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in VERBS:
             return None
-        if _only_help_is_wanted():
+        if _IS_RUN not in ctx.meta:
             return TyperCommand(cmd_name, help=VERBS[cmd_name])
         return _load(cmd_name)
-
-
-def _only_help_is_wanted() -> bool:
-    return all(argument.startswith("-") for argument in sys.argv[1:])
 
 
 def _load(verb: str) -> Any:

@@ -89,7 +89,9 @@ class Segment:
                 inner = nth(text, number, delimiter)
                 start += inner.start
                 text = text[inner.start : inner.end]
-        return Span(start, start + len(text))
+        # A header of its name alone has no separator in the bytes, though one is its first field.
+        end = len(self.line)
+        return Span(min(start, end), min(start + len(text), end))
 
     def _field_start(self, field: int) -> int:
         if self.name not in HEADERS or field == 0:

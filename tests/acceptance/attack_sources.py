@@ -10,7 +10,6 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from adapter.service.assembly import Mappings
 from adapter.settle.loading import record_id_of
 from adapter.simulator import Simulation
 from adapter.simulator.fhir_records import fhir_timeline
-from adapter.simulator.fhir_terms import HOSPITAL_NUMBER, also_as_fhir
 from tests.acceptance.hospital import trust_file
 from tests.integration.trust import Trust, load
 
@@ -55,18 +53,7 @@ _TIMES = re.compile(r"\b(20\d\d[01]\d[0-3]\d(?:\d{4}){0,1}(?:\d\d)?\b|20\d\d-\d\
 def a_hospital(folder: Path) -> tuple[Trust, Simulation, list[bytes]]:
     """A trust to which two EPRs spoke v2 and a third system FHIR; and all bodies sent to it."""
     told = simulator.children_hospital(seed=7, infants=10)
-    (folder / "imaging.csv").write_text(simulator.imaging_codes_csv(also_as_fhir(told.imaging_codes)))
-    (folder / "drugs.csv").write_text(simulator.drugs_csv(also_as_fhir(told.drugs)))
-    numbers = [{"authority": "RXX", "fhir_system": HOSPITAL_NUMBER}, {"authority": "RXX02"}]
-    file = trust_file(
-        folder,
-        simulation=replace(told, lab_codes=tuple(also_as_fhir(told.lab_codes))),
-        sink={"kind": "csor-api", "url": "http://127.0.0.1:9"},
-        identity={"hospital_numbers": numbers},
-        imaging_tables=["imaging.csv"],
-        drug_tables=["drugs.csv"],
-    )
-    settings = load(file)
+    settings = load(trust_file(folder, simulation=told, sink={"kind": "csor-api", "url": "http://127.0.0.1:9"}))
     trust = Trust(settings, mappings=Mappings.load(settings))
     bundle = _bundle(told)
     received = [

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapter.errors import ProblemCode, Unparsable
@@ -133,6 +133,7 @@ def test_what_has_no_readable_header_is_unparsable(raw: bytes) -> None:
 
 
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=200).map(lambda tail: MSH.encode() + b"\r" + tail)))
+@example(b"MSH:\rFHS")
 def test_parse_raises_nothing_but_unparsable(raw: bytes) -> None:
     try:
         message = Message.parse(raw)
