@@ -8,7 +8,6 @@ certificate shows only after the request was sent.
 
 import io
 import ipaddress
-import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 
 from adapter.errors import SetupError, TryLater, Unsure
+from adapter.outbound import open_session
 from adapter.sinks.answers import judge
 from adapter.sinks.receipt import Receipt
 
@@ -44,12 +44,6 @@ class AnswerTooSlow(OSError):
     """The answer trickled in for longer than `answer_s`."""
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: requests would read a redirect's body and prepare its target even where it must not follow it."""
-        return
-
-
 class CsorApi:
     """One destination with its connection kept open; not to be shared between threads."""
 
@@ -66,15 +60,8 @@ class CsorApi:
         _check_url(url)
         self._endpoint = url.rstrip("/") + "/v1/batches"
         self._timeouts = timeouts or Timeouts()
-        self._session = _Session()
-        # A stray .netrc, CA bundle or proxy variable must not decide where patient data go.
-        self._session.trust_env = False
-        self._session.verify = _checked_ca(ca) if ca is not None else True
-        if proxy is not None:
-            self._session.proxies = {"http": proxy, "https": proxy}
+        self._session = open_session(ca=ca, proxy=proxy)
         self._session.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
-        # Nothing to inflate: the limit on the answer counts the bytes that arrive.
-        self._session.headers["Accept-Encoding"] = "identity"
         if token is not None:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -155,11 +142,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _checked_ca(ca: Path) -> str:
-    try:
-        ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        raise SetupError(f"{ca}: is not a readable file of certificates in PEM ({type(error).__name__})") from error
-    return str(ca)

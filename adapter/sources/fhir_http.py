@@ -5,7 +5,6 @@ caller as a SourceError that says what to do.
 """
 
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +20,8 @@ import tenacity
 from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
 from urllib3.util import parse_url
 
-from adapter.errors import Declined, Halted, NotNow, PagingExpired, SetupError, SourceError, SourceFault
+from adapter.errors import Declined, Halted, NotNow, PagingExpired, SourceError, SourceFault
+from adapter.outbound import open_session
 from adapter.sources.fhir_page import issues_of
 from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import Credentials
@@ -60,12 +60,6 @@ class _Answer(NamedTuple):
     body: bytes
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: requests would read a redirect's body and prepare its target even where it must not follow it."""
-        return
-
-
 class FhirServer:
     """One server with its connection kept open; not to be shared between threads."""
 
@@ -85,14 +79,8 @@ class FhirServer:
         self._credentials = credentials
         self._pace = pace
         self._limits = limits or Limits()
-        self._session = _Session()
-        # A stray .netrc, CA bundle or proxy variable must not decide where the token goes.
-        self._session.trust_env = False
-        self._session.verify = _checked_ca(ca) if ca is not None else True
-        if proxy is not None:
-            self._session.proxies = {"http": proxy, "https": proxy}
-        # Nothing to inflate: the limit on the answer counts the bytes that arrive.
-        self._session.headers.update({"Accept": "application/fhir+json", "Accept-Encoding": "identity"})
+        self._session = open_session(ca=ca, proxy=proxy)
+        self._session.headers["Accept"] = "application/fhir+json"
 
     def close(self) -> None:
         """Close the kept connection."""
@@ -239,11 +227,3 @@ def _origin(url: str) -> tuple[Any, ...]:
         return ()
     host = (ours.hostname or "").strip("[]").lower(), (theirs.host or "").strip("[]").lower()
     return (ours.scheme.lower(), (theirs.scheme or "").lower(), *host, *ports)
-
-
-def _checked_ca(ca: Path) -> str:
-    try:
-        ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        raise SetupError(f"{ca}: is not a readable file of certificates in PEM ({type(error).__name__})") from error
-    return str(ca)
