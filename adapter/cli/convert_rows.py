@@ -38,9 +38,9 @@ class Rows:
     @classmethod
     def load(cls, folder: Path, *, vendor: str | None, timezone: ZoneInfo) -> Self:
         """SetupError with every fault of the mappings."""
-        lists = mapping.load_codelists(folder / "codelists")
-        rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
         csor = mapping.load_csor_maps(folder, timezone=timezone)
+        lists = csor.codelists
+        rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
         maps = mapping.load_v2_maps(
             folder,
             vendor=vendor,

@@ -69,20 +69,20 @@ class Mappings(NamedTuple):
     def load(cls, settings: TrustSettings) -> Self:
         """SetupError with every fault of the first part that has any."""
         folder = settings.mappings or config.packaged("mappings")
-        lists = mapping.load_codelists(folder / "codelists", closure=settings.snomed_closure)
+        own = own_tables(settings)
+        csor = mapping.load_csor_maps(
+            folder,
+            timezone=settings.site.timezone,
+            own_concepts=settings.laboratory_tables,
+            own=own,
+            closure=settings.snomed_closure,
+        )
+        lists = csor.codelists
         rules = cohort.load_rules(
             folder / "cohort",
             codelists=lists.code_rows(),
             normalise=lists.normalise,
             nec_scope=settings.cohort.nec_scope,
-        )
-        wards = {ward.code: ward.type.value for ward in settings.wards}
-        csor = mapping.load_csor_maps(
-            folder,
-            timezone=settings.site.timezone,
-            own_concepts=settings.laboratory_tables,
-            own=own_tables(settings),
-            closure=settings.snomed_closure,
         )
         return cls(
             v2=mapping.load_v2_maps(
@@ -94,7 +94,7 @@ class Mappings(NamedTuple):
             ),
             csor=csor,
             cohort=rules,
-            triage=cohort.load_triage(folder / "cohort", wards=wards, rules=rules),
+            triage=cohort.load_triage(folder / "cohort", wards=own.wards, rules=rules),
             lists=lists,
             digest=_digest_of(folder),
         )
