@@ -63,4 +63,4 @@ wheel: $(READY)  ## build the wheel, mappings and example configuration inside
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 clean:  ## remove everything that is made
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .third-party
