@@ -12,6 +12,7 @@ from adapter import cohort, config, mapping
 from adapter.errors import SetupError
 from adapter.mapping.own_tables import NO_OWN_TABLES
 from adapter.service.assembly import own_tables
+from adapter.service.feeds import FeedReading, overlay_of, rules_of_reading
 from adapter.service.listening import refuse_if_untrusted
 
 T = TypeVar("T")
@@ -104,13 +105,14 @@ def _report(files: list[Path], *, folder: Path, settings: config.TrustSettings |
     """The trust's vendor decides which overlay the sample is read with."""
     from adapter.cli import check_messages  # hl7apy takes a second to load
 
-    vendor = settings.vendor if settings else ""
-    overlay = vendor if vendor and (folder / "v2-to-fhir" / "vendors" / vendor).is_dir() else None
+    overlay = overlay_of(folder, settings.vendor if settings else None)
     timezone = settings.site.timezone if settings else ZoneInfo("Europe/London")
+    rules = rules_of_reading(settings.v2.reading) if settings else mapping.STANDARD
     errors: list[SetupError] = []
     maps = _tried(lambda: mapping.load_v2_maps(folder, vendor=overlay), [])
+    reading = FeedReading(maps, rules, timezone) if maps else None
     for file in files:
-        lines = _tried(partial(check_messages.report, file, maps=maps, timezone=timezone), errors)
+        lines = _tried(partial(check_messages.report, file, reading=reading), errors)
         for line in lines or []:
             typer.echo(line)
     return errors

@@ -1,14 +1,13 @@
 """`check --messages`: a sample of a feed held to the standard (hl7apy) and to our maps. Prints no patient's value."""
 
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from adapter import mapping
 from adapter.errors import ExitCode, MessageError, Problem, SetupError
-from adapter.hl7v2 import Message, batch, conformance
+from adapter.hl7v2 import batch, conformance
+from adapter.service.feeds import FeedReading
 
 
-def report(file: Path, *, maps: mapping.V2Maps | None, timezone: ZoneInfo) -> list[str]:
+def report(file: Path, *, reading: FeedReading | None) -> list[str]:
     """One line per deviation; real feeds deviate, so they change no exit code."""
     try:
         found = batch.split(file.read_bytes())
@@ -20,15 +19,15 @@ def report(file: Path, *, maps: mapping.V2Maps | None, timezone: ZoneInfo) -> li
     for number, raw in enumerate(found.messages, start=1):
         where = f"{file}[{number}]" if len(found.messages) > 1 else str(file)
         deviations = [f"standard: {line}" for line in conformance.report(raw)]
-        if maps is not None:
-            deviations += [f"maps: {line}" for line in _problems(raw, maps, timezone)]
+        if reading is not None:
+            deviations += [f"maps: {line}" for line in _problems(raw, reading)]
         lines += [f"{where}: {line}" for line in deviations or ["no deviation"]]
     return lines
 
 
-def _problems(raw: bytes, maps: mapping.V2Maps, timezone: ZoneInfo) -> list[str]:
+def _problems(raw: bytes, reading: FeedReading) -> list[str]:
     try:
-        statement = mapping.state(Message.parse(raw), maps, timezone=timezone)
+        statement = reading.state(reading.parse(raw))
     except MessageError as error:
         return [_told(error.problem)]
     return [_told(problem) for problem in statement.problems]

@@ -15,10 +15,11 @@ import typer
 from adapter import config, mapping
 from adapter.assertion import Resource
 from adapter.cli.convert_rows import Rows
-from adapter.errors import ExitCode, MessageError, SetupError
+from adapter.errors import ExitCode, MessageError
 from adapter.fhir import bundle, validate
 from adapter.fhir.resource import encode
 from adapter.hl7v2 import Message, batch
+from adapter.service.feeds import FeedReading, overlay_of, rules_of_reading
 
 _LONDON = ZoneInfo("Europe/London")
 _FHIR_SUFFIXES = frozenset({".json", ".ndjson"})
@@ -86,13 +87,14 @@ class Converter:
     def __init__(self, *, vendor: str | None, to: Target, is_checked: bool) -> None:
         """SetupError where the mappings or the vendor's name are wrong."""
         folder = config.packaged("mappings")
-        overlay = _overlay(folder, vendor)
+        overlay = overlay_of(folder, vendor)
+        rules = rules_of_reading(config.vendor_reading(vendor)) if vendor else mapping.STANDARD
         self.rows: Rows | None = None
         if to is Target.CSOR:
-            self.rows = Rows.load(folder, vendor=overlay, timezone=_LONDON)
-            self.maps = self.rows.maps
+            self.rows = Rows.load(folder, vendor=overlay, rules=rules, timezone=_LONDON)
+            self.reading = self.rows.reading
         else:
-            self.maps = mapping.load_v2_maps(folder, vendor=overlay)
+            self.reading = FeedReading(mapping.load_v2_maps(folder, vendor=overlay), rules, _LONDON)
         self.is_checked = is_checked
 
     def convert(self, file: Path) -> bytes:
@@ -100,31 +102,19 @@ class Converter:
         raw = file.read_bytes()
         is_fhir = file.suffix.lower() in _FHIR_SUFFIXES or raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         if self.rows is not None:
-            return encode(self.rows.of_fhir(raw) if is_fhir else self.rows.of_messages(_messages(raw)))
-        resources = list(_resources(raw) if is_fhir else self._mapped(_messages(raw)))
+            return encode(self.rows.of_fhir(raw) if is_fhir else self.rows.of_messages(self._messages(raw)))
+        resources = list(_resources(raw) if is_fhir else self._mapped(self._messages(raw)))
         if self.is_checked:
             _tell_verdict(file, (entry["resource"] for entry in resources))
         return encode({"resourceType": "Bundle", "type": "collection", "entry": resources})
 
     def _mapped(self, messages: Iterable[Message]) -> Iterator[Resource]:
         for message in messages:
-            yield from mapping.to_bundle(message, self.maps, timezone=_LONDON)["entry"]
+            yield from self.reading.bundle(message)["entry"]
 
-
-def _overlay(folder: Path, vendor: str | None) -> str | None:
-    """A vendor that is known but deviates in no v2 mapping has no overlay."""
-    if vendor is None or (folder / "v2-to-fhir" / "vendors" / vendor).is_dir():
-        return vendor
-    known = sorted(path.stem for path in config.packaged("config/vendors").glob("*.yaml"))
-    if vendor in known:
-        return None
-    text = f"there is no vendor {vendor}; known: {', '.join(known)}"
-    raise SetupError(text, exit_code=ExitCode.CONFIG)
-
-
-def _messages(raw: bytes) -> list[Message]:
-    """A file holds one message, or several, or a batch. Without any MSH the file itself is the unreadable message."""
-    return [Message.parse(message) for message in batch.split(raw).messages or (raw,)]
+    def _messages(self, raw: bytes) -> list[Message]:
+        """A file holds one message, or several, or a batch. Without any MSH the file is the unreadable message."""
+        return [self.reading.parse(message) for message in batch.split(raw).messages or (raw,)]
 
 
 def _resources(raw: bytes) -> Iterator[Resource]:

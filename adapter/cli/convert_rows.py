@@ -16,6 +16,7 @@ from adapter.chart import live
 from adapter.errors import Problem
 from adapter.hl7v2 import Message
 from adapter.identity.patients import birth_of
+from adapter.service.feeds import FeedReading
 from adapter.settle.drafting import Drafting
 from adapter.settle.judging import judged
 from adapter.settle.projection import Draft, RowState, Source, history, scoped_key
@@ -30,17 +31,17 @@ _FEED = "file"
 class Rows:
     """All that turns statements into rows."""
 
-    maps: mapping.V2Maps
+    reading: FeedReading
     csor: mapping.CsorMaps
     rules: cohort.CohortRules
     timezone: ZoneInfo
 
     @classmethod
-    def load(cls, folder: Path, *, vendor: str | None, timezone: ZoneInfo) -> Self:
+    def load(cls, folder: Path, *, vendor: str | None, rules: mapping.FeedRules, timezone: ZoneInfo) -> Self:
         """SetupError with every fault of the mappings."""
         csor = mapping.load_csor_maps(folder, timezone=timezone)
         lists = csor.codelists
-        rules = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
+        conditions = cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
         maps = mapping.load_v2_maps(
             folder,
             vendor=vendor,
@@ -48,7 +49,7 @@ class Rows:
             own_codes={"imaging-exams": sorted(csor.examination_codes)},
             is_measure=csor.is_measure,
         )
-        return cls(maps=maps, csor=csor, rules=rules, timezone=timezone)
+        return cls(reading=FeedReading(maps, rules, timezone), csor=csor, rules=conditions, timezone=timezone)
 
     @cached_property
     def _drafting(self) -> Drafting:
@@ -56,7 +57,7 @@ class Rows:
 
     def of_messages(self, messages: Iterable[Message]) -> Resource:
         """Rows by kind from v2 messages, all of one patient's messages together."""
-        stated = [mapping.state(message, self.maps, timezone=self.timezone) for message in messages]
+        stated = [self.reading.state(message) for message in messages]
         return self._rows(stated, [problem for statement in stated for problem in statement.problems])
 
     def of_fhir(self, body: bytes) -> Resource:

@@ -48,9 +48,8 @@ from adapter.chart import sealed
 from adapter.config import TrustSettings
 from adapter.dispatch import record_bytes
 from adapter.errors import ExitCode, SetupError
-from adapter.hl7v2.message import Message
 from adapter.mapping.csor_outcome import Step
-from adapter.mapping.trace import Origin, trace, trace_related
+from adapter.mapping.trace import Origin
 from adapter.service.assembly import Mappings, identity_settings, made_by, open_ring, open_store
 from adapter.settle.bodies import Cut
 from adapter.settle.lineage import Explained, Explainer, Guides
@@ -87,9 +86,8 @@ def explainer(settings: TrustSettings) -> Iterator[Explainer]:
     """Explains rows of this trust's store; needs no lock and changes nothing."""
     mappings = Mappings.load(settings)
 
-    def traced(message: Message) -> list[Origin]:
-        zone = settings.site.timezone
-        return trace(message, mappings.v2, timezone=zone) + trace_related(message, mappings.v2, timezone=zone)
+    def traced(feed: str, body: bytes) -> list[Origin]:
+        return mappings.feeds.of(feed).trace(body)
 
     guides = Guides(mappings.csor, mappings.cohort, identity_settings(settings), made_by(settings, mappings), traced)
     ring = open_ring(settings)

@@ -4,8 +4,9 @@ Read once at start. Only `cli` and `service` look in here; everybody else is han
 """
 
 from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
-from adapter.config.load import Effective, effective, load_trust
+from adapter.config.load import Effective, effective, load_trust, vendor_reading
 from adapter.config.packaged import packaged
+from adapter.config.reading import Reading
 from adapter.config.secrets import SecretRef
 from adapter.config.settings import (
     CsorApiSink,
@@ -17,7 +18,7 @@ from adapter.config.settings import (
     Ward,
     WardType,
 )
-from adapter.config.v2_source import LOOPBACK, FolderSource, HttpSource, Listening, MllpSource, Tls
+from adapter.config.v2_source import LOOPBACK, FolderSource, HttpSource, Listening, MllpSource, Tls, V2Source
 
 __all__ = [
     "LOOPBACK",
@@ -33,13 +34,16 @@ __all__ = [
     "Listening",
     "MllpSource",
     "Nation",
+    "Reading",
     "SecretRef",
     "Tls",
     "TrustSettings",
+    "V2Source",
     "Ward",
     "WardType",
     "effective",
     "load_trust",
     "packaged",
     "rules_of",
+    "vendor_reading",
 ]

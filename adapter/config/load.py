@@ -1,16 +1,20 @@
 """Reads a trust file, puts the vendor's facts under it and validates the whole. The one place where that happens."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
 from adapter.config.packaged import packaged
+from adapter.config.reading import Reading
 from adapter.config.settings import TrustSettings
 from adapter.config.vendor import settings_of
 from adapter.datafile import Node, did_you_mean, read_yaml, validate_node
 from adapter.errors import ExitCode, SetupError
+
+_V2_KINDS = ("mllp", "http", "folder")
 
 
 class Effective(NamedTuple):
@@ -24,10 +28,10 @@ class Effective(NamedTuple):
 
 def load_trust(path: Path) -> TrustSettings:
     """The settings of one trust, or SetupError with every fault of both files."""
-    merged, vendor_path = _merged(path)
+    merged, vendors = _merged(path)
     context = {"folder": path.resolve().parent}
     settings = validate_node(merged, TrustSettings, exit_code=ExitCode.CONFIG, context=context)
-    settings._digest = _digest(path, vendor_path, *(table for table in settings.own_tables() if table.exists()))
+    settings._digest = _digest(path, *vendors, *(table for table in settings.own_tables() if table.exists()))
     return settings
 
 
@@ -36,19 +40,68 @@ def effective(path: Path) -> list[Effective]:
     return list(_leaves(_merged(path)[0], ""))
 
 
-def _merged(path: Path) -> tuple[Node, Path]:
+def vendor_reading(vendor: str) -> Reading:
+    """How the feeds of a packaged vendor are read where no trust says anything."""
+    folder = packaged("config/vendors")
+    known = sorted(each.stem for each in folder.glob("*.yaml"))
+    if vendor not in known:
+        text = f"there is no vendor {vendor}; {did_you_mean(vendor, known)}"
+        raise SetupError(text, exit_code=ExitCode.CONFIG)
+    node = _reading_of(settings_of(read_yaml(folder / f"{vendor}.yaml")))
+    return validate_node(node, Reading, exit_code=ExitCode.CONFIG) if node else Reading()
+
+
+def _merged(path: Path) -> tuple[Node, tuple[Path, ...]]:
+    """The vendor's facts with the trust file over them, and the vendor files that were read."""
     trust = read_yaml(path)
     vendor = trust.child("vendor")
     if vendor is None or not isinstance(vendor.value, str):
         raise SetupError(f"{path} cannot be used", findings=(trust.finding('"vendor" is missing here'),))
-    vendor_path = _vendor_path(vendor, path.parent)
-    return _over(settings_of(read_yaml(vendor_path)), trust), vendor_path
+    known = _vendors(path.parent)
+    facts = {vendor.value: settings_of(read_yaml(_named(vendor, known)))}
+    merged = _over(facts[vendor.value], trust)
+    sources = merged.child("sources")
+    for source in sources.value if sources and isinstance(sources.value, list) else []:
+        named = source.child("vendor")
+        if named is not None and isinstance(named.value, str) and named.value not in facts:
+            facts[named.value] = settings_of(read_yaml(_named(named, known)))
+    return _with_readings(merged, trust, facts), tuple(known[name] for name in facts)
 
 
-def _vendor_path(vendor: Node, folder: Path) -> Path:
+def _with_readings(merged: Node, trust: Node, facts: Mapping[str, Node]) -> Node:
+    """Each HL7 v2 source with its whole `reading`: its own, over the trust's for all, over its vendor's facts."""
+    sources = merged.child("sources")
+    if not isinstance(merged.value, dict) or sources is None or not isinstance(sources.value, list):
+        return merged
+    whole = [_with_reading(source, merged, trust, facts) for source in sources.value]
+    return replace(merged, value={**merged.value, "sources": replace(sources, value=whole)})
+
+
+def _with_reading(source: Node, merged: Node, trust: Node, facts: Mapping[str, Node]) -> Node:
+    kind, named = source.child("kind"), source.child("vendor")
+    if not isinstance(source.value, dict) or kind is None or kind.value not in _V2_KINDS:
+        return source
+    layers = [_reading_of(merged)]
+    if named is not None and isinstance(named.value, str):
+        layers = [_reading_of(facts[named.value]), _reading_of(trust)]
+    present = [each for each in (*layers, source.child("reading")) if each is not None]
+    if not present:
+        return source
+    return replace(source, value={**source.value, "reading": reduce(_over, present)})
+
+
+def _reading_of(settings: Node) -> Node | None:
+    v2 = settings.child("v2")
+    return v2.child("reading") if v2 else None
+
+
+def _vendors(folder: Path) -> Mapping[str, Path]:
     """A trust's own vendor file wins over the packaged one of the same name."""
     folders = (folder.parent / "vendors", packaged("config/vendors"))
-    known = {path.stem: path for each in reversed(folders) for path in sorted(each.glob("*.yaml"))}
+    return {path.stem: path for each in reversed(folders) for path in sorted(each.glob("*.yaml"))}
+
+
+def _named(vendor: Node, known: Mapping[str, Path]) -> Path:
     name = str(vendor.value)
     if name not in known:
         finding = vendor.finding(f'unknown vendor "{name}"', hint=did_you_mean(name, list(known)))

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, mod
 from pydantic_core import PydanticCustomError
 
 from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
+from adapter.config.reading import V2
 from adapter.config.secrets import SecretRef
 from adapter.config.v2_source import FolderSource, HttpSource, Listening, MllpSource
 from adapter.config.values import FilePath
@@ -194,6 +195,7 @@ class TrustSettings(Positioned):
     store: Store = Store()
     sealing: Sealing
     sources: tuple[Source, ...] = ()
+    v2: V2 = V2()
     fhir_search: FhirSearchRules = FhirSearchRules()
     """For all sources of kind fhir-search; the vendor's facts stand here."""
     wards: tuple[Ward, ...] = ()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from adapter.config.reading import Reading
 from adapter.config.secrets import SecretRef
 from adapter.config.values import FilePath, Name, Port
 from adapter.datafile import Positioned
@@ -66,10 +67,19 @@ class Acknowledgement(Positioned):
     """What a type gets that no mapping reads (ruling R27)."""
 
 
-class Listening(Positioned):
-    """What ports have in common, whatever is spoken on them."""
+class V2Source(Positioned):
+    """What sources of HL7 v2 have in common."""
 
     name: Name
+    vendor: str | None = None
+    """Whose system sends, where it is not the trust's `vendor`."""
+    reading: Reading = Reading()
+    """Over `v2.reading` of the trust, over that of the vendor: `load` has put them together."""
+
+
+class Listening(V2Source):
+    """What ports have in common, whatever is spoken on them."""
+
     bind: str = "127.0.0.1"
     port: Port
     max_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
@@ -116,10 +126,9 @@ class HttpSource(Listening):
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class FolderSource(Positioned):
+class FolderSource(V2Source):
     """A folder into which messages, Bundles or NDJSON are put."""
 
-    name: Name
     kind: Literal["folder"]
     path: FilePath
     poll_s: Annotated[float, Field(gt=0)] = 5

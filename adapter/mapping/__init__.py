@@ -1,13 +1,17 @@
 """TRANSLATE: HL7 v2 into canonical FHIR, and canonical FHIR into CSOR rows, by rules that stand in `mappings/`."""
 
 from adapter.mapping.codelists import CodeLists, load_codelists
+from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.fhir_to_csor import CsorMaps, TracedProjection, load_csor_maps
-from adapter.mapping.v2_to_fhir import STATE_TYPES, V2Maps, load_v2_maps, state, to_bundle
+from adapter.mapping.v2_to_fhir import STATE_TYPES, IsMeasure, V2Maps, load_v2_maps, state, to_bundle
 
 __all__ = [
+    "STANDARD",
     "STATE_TYPES",
     "CodeLists",
     "CsorMaps",
+    "FeedRules",
+    "IsMeasure",
     "TracedProjection",
     "V2Maps",
     "load_codelists",

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 from adapter.assertion import Resource
 from adapter.hl7v2.message import Message, Segment, Span
 from adapter.mapping.csor_outcome import Step
+from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.v2_to_fhir import V2Maps, assemble
 from adapter.mapping.v2_tracing import Leaf, Sourced, tracing_engine
 from adapter.mapping.v2_walk import Walk
@@ -54,9 +55,9 @@ class Origin(NamedTuple):
     steps: tuple[Step, ...]
 
 
-def trace(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> list[Origin]:
+def trace(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> list[Origin]:
     """One origin per value of the resources that `state` gives for this message."""
-    statement = _traced(message, maps, timezone)
+    statement = _traced(message, maps, timezone, rules)
     origins: list[Origin] = []
     for item_index, item in enumerate(statement.items):
         for resource_index, resource in enumerate(item.resources):
@@ -64,18 +65,18 @@ def trace(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> list[Origin]
     return origins + list(_context(message, statement.context))
 
 
-def trace_related(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> list[Origin]:
+def trace_related(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> list[Origin]:
     """The same for the relatives that the message names; what is said of them goes into no item."""
     return [
         origin
-        for number, relative in enumerate(_traced(message, maps, timezone).related)
+        for number, relative in enumerate(_traced(message, maps, timezone, rules).related)
         for origin in _origins(message, relative, item_index=RELATED, resource_index=number)
     ]
 
 
-def _traced(message: Message, maps: V2Maps, timezone: ZoneInfo) -> Statement:
+def _traced(message: Message, maps: V2Maps, timezone: ZoneInfo, rules: FeedRules) -> Statement:
     """The statement with a leaf for every value."""
-    engine = tracing_engine(maps.engine(message, timezone), maps.compiled, timezone)
+    engine = tracing_engine(maps.engine(message, timezone, rules), maps.compiled, timezone)
     lines = [Sourced.of(line, line=number, start=0, end=len(line)) for number, line in enumerate(message.lines)]
     walk = Walk(engine, kind=message.type, zone=timezone).run(lines, message.delimiters.field)
     return assemble(walk, message=message, kind=message.type, event=message.event)

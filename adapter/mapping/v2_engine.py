@@ -12,6 +12,7 @@ from adapter import assertion
 from adapter.errors import Problem
 from adapter.mapping.compile import Compiled, CompiledBlock
 from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
+from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.rules import Condition, FieldRule, Item, place
 from adapter.mapping.v2_pieces import FIRST, key_paths, made_of, paths_of, top_of
 from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
@@ -125,8 +126,17 @@ class Made(NamedTuple):
 class Engine:
     """Everything a run over a message needs, for one way of writing messages. One message at a time."""
 
-    def __init__(self, compiled: Compiled, reader: Reader, *, kinds: Kinds, remembers: bool = True) -> None:
+    def __init__(
+        self,
+        compiled: Compiled,
+        reader: Reader,
+        *,
+        kinds: Kinds,
+        rules: FeedRules = STANDARD,
+        remembers: bool = True,
+    ) -> None:
         """`remembers=False` reads every field anew, as tracing must."""
+        self.rules = rules
         self.reader = reader
         self.kinds = kinds
         self.remembers = remembers

@@ -14,6 +14,7 @@ from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.hl7v2.message import Message
 from adapter.mapping.compile import Compiled, compile_blocks
+from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.load import OwnCodes, V2Source, load_source
 from adapter.mapping.rules import Block, FieldRule
 from adapter.mapping.rules import Item as Role
@@ -53,7 +54,7 @@ _BUNDLE_NAMES = uuid.UUID("6f1c0f53-2c55-5d0b-9c38-6a1f0d2b7a11")
 
 
 class V2Maps:
-    """A compiled mapping set. Engines are made per way of writing (delimiters, encoding, zone) when first met."""
+    """A compiled mapping set. Engines are made per way of writing (delimiters, encoding, zone, rules) when met."""
 
     def __init__(self, source: V2Source, *, wanted: frozenset[str] | None, is_measure: IsMeasure | None = None) -> None:
         """`wanted` limits to these resource types, and leaves out references to types that are not there."""
@@ -66,9 +67,9 @@ class V2Maps:
         )
         self._engines: dict[tuple[Any, ...], Engine] = {}
 
-    def engine(self, message: Message, zone: ZoneInfo) -> Engine:
+    def engine(self, message: Message, zone: ZoneInfo, rules: FeedRules = STANDARD) -> Engine:
         """The engine for this message's way of writing."""
-        key = (message.delimiters, message.encoding, zone)
+        key = (message.delimiters, message.encoding, zone, rules)
         found = self._engines.get(key)
         if found is None:
             if len(self._engines) >= _ENGINES:
@@ -76,7 +77,7 @@ class V2Maps:
             tables = self.source.tables
             reader = Reader(message.delimiters, encoding=message.encoding, zone=zone, tables=tables)
             kinds = ObservedKinds(reader, self._is_measure)
-            found = self._engines[key] = Engine(self.compiled, reader, kinds=kinds)
+            found = self._engines[key] = Engine(self.compiled, reader, kinds=kinds, rules=rules)
         return found
 
 
@@ -122,11 +123,11 @@ def load_v2_maps(
     return V2Maps(load_source(folder, vendor=vendor, own_codes=own_codes), wanted=wanted, is_measure=is_measure)
 
 
-def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> Statement:
-    """What the message asserts about its patient."""
+def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> Statement:
+    """What the message asserts about its patient. `rules` are those of the feed it came by."""
     header = message.lines[0].split(message.delimiters.field, 9)
     kind, event = _kind(message, header[8] if len(header) > 8 else "")
-    walk = Walk(maps.engine(message, timezone), kind=kind, zone=timezone)
+    walk = Walk(maps.engine(message, timezone, rules), kind=kind, zone=timezone)
     walk.run(message.lines, message.delimiters.field, text=message.text)
     return assemble(walk, message=message, kind=kind, event=event)
 
@@ -210,14 +211,14 @@ def _list_item(made: list[Made], kind: ItemKind, key: str, event: str) -> Item:
     return Item(kind, key, max(entry.clock_us for entry in made), 0, event, Form.PATCH, resources)
 
 
-def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo) -> Resource:
+def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> Resource:
     """Every mapped resource of the message as a Bundle of type collection; ids follow from the bytes alone."""
     digest = hashlib.sha256(message.raw).hexdigest()
 
     def refer(name: str) -> str:
         return f"urn:uuid:{uuid.uuid5(_BUNDLE_NAMES, digest + name)}"
 
-    walk = Walk(maps.engine(message, timezone), kind=message.type, zone=timezone, refer=refer)
+    walk = Walk(maps.engine(message, timezone, rules), kind=message.type, zone=timezone, refer=refer)
     walk.run(message.lines, message.delimiters.field)
     made_here = [made for made in walk.made if isinstance(made, Made)]
     results = _results(made_here, refer)

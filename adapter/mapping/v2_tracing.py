@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from adapter.mapping.compile import Compiled
 from adapter.mapping.csor_outcome import Step
+from adapter.mapping.feed_rules import FeedRules
 from adapter.mapping.load import rule_origin
 from adapter.mapping.rules import FieldRule
 from adapter.mapping.v2_engine import Engine, Kinds
@@ -157,8 +158,8 @@ def _hull(pieces: Sequence[str], step: str, argument: str, value: str) -> str:
 class TracingEngine(Engine):
     """Reads every field anew and writes on each value which rule put it there."""
 
-    def __init__(self, compiled: Compiled, reader: TracingReader, *, kinds: Kinds) -> None:
-        super().__init__(compiled, reader, kinds=kinds, remembers=False)
+    def __init__(self, compiled: Compiled, reader: TracingReader, *, kinds: Kinds, rules: FeedRules) -> None:
+        super().__init__(compiled, reader, kinds=kinds, rules=rules, remembers=False)
 
     def finish(self, rule: FieldRule, value: Json | None) -> Json | None:
         return _stamped(value, rule_origin(rule)) if value is not None else None
@@ -177,7 +178,7 @@ def tracing_engine(engine: Engine, compiled: Compiled, zone: ZoneInfo) -> Tracin
     """The engine that traces what this one does."""
     plain = engine.reader
     reader = TracingReader(plain.delimiters, encoding=plain.encoding, zone=zone, tables=plain.tables)
-    return TracingEngine(compiled, reader, kinds=engine.kinds)
+    return TracingEngine(compiled, reader, kinds=engine.kinds, rules=engine.rules)
 
 
 def _stamped(value: Json, rule: str) -> Json:

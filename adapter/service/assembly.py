@@ -34,6 +34,7 @@ from adapter.pipeline.expiry import Expiry
 from adapter.pipeline.journey import BATCH, Pipeline
 from adapter.pipeline.keeping import Read
 from adapter.pipeline.told import Rules
+from adapter.service.feeds import FeedReading, Feeds, feeds_of
 from adapter.settle.result_drafts import KIND as LAB_RESULT
 from adapter.settle.result_drafts import Maker
 from adapter.settle.settler import Policy, Settler, Windows
@@ -58,7 +59,7 @@ def utc_now() -> datetime:
 class Mappings(NamedTuple):
     """Everything that is read from `mappings/`, ready to use."""
 
-    v2: mapping.V2Maps
+    feeds: Feeds
     csor: mapping.CsorMaps
     cohort: cohort.CohortRules
     triage: cohort.TriageRules
@@ -85,12 +86,8 @@ class Mappings(NamedTuple):
             nec_scope=settings.cohort.nec_scope,
         )
         return cls(
-            v2=mapping.load_v2_maps(
-                folder,
-                vendor=_overlay(folder, settings.vendor),
-                wanted=mapping.STATE_TYPES,
-                own_codes={"imaging-exams": sorted(csor.examination_codes)},
-                is_measure=csor.is_measure,
+            feeds=feeds_of(
+                settings, folder, examinations=frozenset(csor.examination_codes), is_measure=csor.is_measure
             ),
             csor=csor,
             cohort=rules,
@@ -115,32 +112,32 @@ class Translator:
     """One body into statements; the languages meet here and in `mapping` only."""
 
     def __init__(self, settings: TrustSettings, mappings: Mappings) -> None:
-        self._maps = mappings.v2
+        self._feeds = mappings.feeds
         self._known = mappings.csor.known
         self._orders_of = {
             source.name: source.order_numbers
             for source in settings.sources
             if isinstance(source, FhirSearchSource) and source.order_numbers
         }
-        self._timezone = settings.site.timezone
 
     def __call__(self, feed: str, media: str, body: bytes) -> Read:
         """Raises MessageError where the bytes will never pass."""
         if media == Media.HL7V2:
-            message = Message.parse(body)
-            statement = mapping.state(message, self._maps, timezone=self._timezone)
-            return Read([statement], content_without_stamp(body), self._stamp_us(message), body)
-        reading = fhir.read(body, known=self._known)
+            reading = self._feeds.of(feed)
+            message = reading.parse(body)
+            return Read([reading.state(message)], content_without_stamp(body), _stamp_us(message, reading), body)
+        found = fhir.read(body, known=self._known)
         if feed in self._orders_of:
-            for statement in reading.statements:
+            for statement in found.statements:
                 statement.items = [_under(self._orders_of[feed], item) for item in statement.items]
-        return Read(reading.statements, (body,), -1, body, reading.bodies, reading.problems)
+        return Read(found.statements, (body,), -1, body, found.bodies, found.problems)
 
-    def _stamp_us(self, message: Message) -> int:
-        # MSH-1 is the separator itself, so MSH-7 is the seventh piece.
-        pieces = message.lines[0].split(message.delimiters.field, 7)
-        moment = read_time(pieces[6], self._timezone) if len(pieces) > 6 else None
-        return moment.utc_us if moment else 0
+
+def _stamp_us(message: Message, reading: FeedReading) -> int:
+    # MSH-1 is the separator itself, so MSH-7 is the seventh piece.
+    pieces = message.lines[0].split(message.delimiters.field, 7)
+    moment = read_time(pieces[6], reading.timezone) if len(pieces) > 6 else None
+    return moment.utc_us if moment else 0
 
 
 def _under(feed: str, item: Item) -> Item:
@@ -330,11 +327,6 @@ def _open_sink(sink: CsorApiSink | FolderSink) -> Deliver:
         return Folder(sink.path)
     token = sink.token.resolve().decode() if sink.token else None
     return CsorApi(sink.url, token=token, ca=sink.ca, proxy=sink.proxy)
-
-
-def _overlay(folder: Path, vendor: str) -> str | None:
-    """A vendor whose messages follow the standard maps needs no overlay."""
-    return vendor if (folder / "v2-to-fhir" / "vendors" / vendor).is_dir() else None
 
 
 def _digest_of(folder: Path) -> str:

@@ -10,7 +10,6 @@ from adapter.chart import sealed
 from adapter.chart.origins import Place
 from adapter.envelope import Media
 from adapter.fhir import Part
-from adapter.hl7v2.message import Message
 from adapter.identity.patients import MOTHER_CODES
 from adapter.mapping.csor_outcome import Step
 from adapter.mapping.trace import CONTEXT, RELATED, Origin
@@ -19,8 +18,8 @@ from adapter.store import messages
 from adapter.store.database import Connection
 from adapter.store.sealing import KeyRing
 
-TraceV2 = Callable[[Message], list[Origin]]
-"""The origins of a message under the mappings and in the time zone of this trust."""
+TraceV2 = Callable[[str, bytes], list[Origin]]
+"""The origins of a message of that feed, under the mappings and the rules that this trust reads it by."""
 
 
 class Cut(NamedTuple):
@@ -92,7 +91,7 @@ class Bodies:
         body = self._ring.unseal(row.key_id, row.sealed, sealed.MESSAGE)
         if row.media == Media.FHIR:
             return _FhirBody(fhir.split(body)[0])
-        return _V2Body(self._trace(Message.parse(body)))
+        return _V2Body(self._trace(row.feed, body))
 
 
 def _cut(body: _Body, source: Source, element: str, found: _Found) -> Cut:
