@@ -44,7 +44,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", help="Another hospital for another number.")] = 1,
 ) -> None:
     """A simulated hospital, the adapter and a receiver on this machine; checks its own end state."""
-    simulation = simulator.children_hospital(seed=seed, infants=infants)
+    simulation = simulator.hospital(seed=seed, infants=infants)
     with _folder(keep) as folder, _fhir_server(folder, simulation) as server:
         site = demo_site.build(folder, simulation, fhir_base=server.base)
         started = time.monotonic()

@@ -4,18 +4,18 @@ The truth is written from the courses before anything is encoded, and the wire t
 imports nothing else of the adapter: a truth made with our own mapping would agree with our own mistakes.
 """
 
-from adapter.simulator.children import children_hospital
 from adapter.simulator.course import Course
 from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_server import FhirServer
 from adapter.simulator.fhir_server import running as fhir_running
 from adapter.simulator.fhir_settings import Settings as FhirSettings
 from adapter.simulator.fhir_terms import HOSPITAL_NUMBER, also_as_fhir
-from adapter.simulator.hospital import Lookalike, SentMessage, Simulation, hospital
+from adapter.simulator.hospital import hospital
 from adapter.simulator.laboratory import LabCode, lab_codes_csv
 from adapter.simulator.pharmacy import drugs_csv
 from adapter.simulator.radiology_codes import imaging_codes_csv
-from adapter.simulator.truth import TruthRow
+from adapter.simulator.simulation import Lookalike, SentMessage, Simulation
+from adapter.simulator.truth_row import TruthRow
 from adapter.simulator.wards import Site, Ward
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "TruthRow",
     "Ward",
     "also_as_fhir",
-    "children_hospital",
     "drugs_csv",
     "fhir_running",
     "fhir_timeline",

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from adapter.simulator.hospital import SentMessage
-from adapter.simulator.wire import to_second
+from adapter.simulator.simulation import SentMessage
+from adapter.simulator.v2_text import second
 
 Messages = Sequence[SentMessage]
 _Again = Callable[[SentMessage, int], SentMessage]
@@ -61,7 +61,7 @@ def _restamp(raw: bytes, *, at: datetime, control_id: str) -> bytes:
     head, rest = raw.split(b"\r", 1)
     fields = head.split(b"|")
     # MSH-1 is the separator itself, so MSH-7 stands at index 6.
-    fields[6], fields[9] = to_second(at).encode(), control_id.encode()
+    fields[6], fields[9] = second(at, has_offset=False).encode(), control_id.encode()
     return b"|".join(fields) + b"\r" + rest
 
 

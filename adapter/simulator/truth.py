@@ -1,105 +1,168 @@
-"""What the register should end up with, written from the clinical courses before any message exists.
+"""What the register should end up with, written from the clinical courses alone, before any message exists.
 
-Field names are those of the data dictionary. A field that is not named here is one that a course does not determine.
+The set of fields of a kind is the same for all its rows; null says that no source of this child can tell.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 
-from adapter.simulator.course import Course, Order, Value, Visit
-from adapter.simulator.moments import LONDON
+from adapter.simulator.course import Course, Operation, Visit
+from adapter.simulator.truth_findings import finding_rows, time_text
+from adapter.simulator.truth_row import Field, TruthRow
 
-NOT_THE_INFANTS_BLOOD = {"urine", "cord"}
-"""A value from such a sample never becomes a blood result of the infant."""
-STATUS = {"P": "preliminary", "F": "final", "C": "corrected"}
 SEX = {"F": "female", "M": "male"}
-
-Field = str | Decimal | int | bool | tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TruthRow:
-    """One expected row of a confirmed child."""
-
-    kind: str
-    child: str
-    """The hospital number that the child ends up with."""
-    key: tuple[str, ...]
-    """infant: none; admission: visit; diagnosis: visit, code; operation: visit, code, time; lab_result: order, test;
-    condition_case: condition; ward_stay: visit, start; vital_sign: record, measure; imaging: accession;
-    medication_course: drug, start; operation_note: record; outcome_event: type, time; mother_baby_link: source."""
-    fields: Mapping[str, Field]
+STOMAS = {
+    **dict.fromkeys(("G60.1", "G74.1", "G74.2", "G74.3", "H15.1", "H15.2"), "stoma_formation"),
+    **dict.fromkeys(("G60.3", "G75.3", "H15.4"), "stoma_closure"),
+    **dict.fromkeys(("G75.1", "G75.2", "H15.3"), "stoma_revision"),
+}
+_RULES = {
+    "death": "patient-deceased",
+    "transfer_in": "source-of-admission",
+    "transfer_out": "discharge-destination",
+    "discharge_home": "discharge-destination",
+    "reoperation": "after-index-operation",
+}
+"""What states an event, in the register's words; of a stoma it is the code of the operation."""
+_OTHER_HOSPITALS = {"51", "52"}
 
 
-def truth_of(course: Course) -> tuple[TruthRow, ...]:
-    """Every row of a confirmed child; nothing for anybody else."""
+def rows_of(course: Course) -> Iterator[TruthRow]:
+    """Nothing for anybody who is not confirmed."""
     if not course.confirmed:
-        return ()
-    return tuple(_rows(course))
-
-
-def _rows(course: Course) -> Iterator[TruthRow]:
+        return
     child = course.person.hospital_number
-    infant = {"sex": SEX[course.person.sex], "birth_datetime": _time(course.person.born), "birth_precision": "minute"}
-    yield TruthRow(kind="infant", child=child, key=(), fields=infant)
-    for visit in course.visits:
-        if visit.cancelled_at is None:
-            yield from _visit_rows(child, visit)
-    yield from _results(child, course)
-    for condition in course.confirmed:
-        case = {"condition": condition, "state": "confirmed"}
-        yield TruthRow(kind="condition_case", child=child, key=(condition,), fields=case)
+    yield TruthRow(kind="infant", child=child, key=(), fields=_infant(course))
+    for source in _links(course):
+        yield TruthRow(kind="mother_baby_link", child=child, key=(source,), fields={"link_source": source})
+    for visit in _real(course):
+        yield from _visit(child, visit, is_timed=course.channel == "fhir")
+    yield from finding_rows(course)
+    for kind, at, condition in (*_ends(course), *_operated(course)):
+        event: dict[str, Field] = {
+            "event_type": kind,
+            "event_dt": time_text(at),
+            "condition": condition,
+            "rule": _RULES.get(kind, "procedure-code"),
+        }
+        yield TruthRow(kind="outcome_event", child=child, key=(kind, time_text(at)), fields=event)
+    for condition, state in (*((each, "confirmed") for each in course.confirmed), *course.expected):
+        fields = {"condition": condition, "state": state}
+        yield TruthRow(kind="condition_case", child=child, key=(condition,), fields=fields)
 
 
-def _visit_rows(child: str, visit: Visit) -> Iterator[TruthRow]:
-    admission = {
-        "spell_id": visit.number,
-        "admit_dt": _time(visit.admitted_at),
-        "discharge_dt": _time(visit.discharged_at),
-        "treatment_function": visit.stays[-1].ward.treatment_function,
+def _infant(course: Course) -> dict[str, Field]:
+    person, birth = course.person, course.birth
+    return {
+        "sex": SEX.get(person.sex, "unknown"),
+        "birth_datetime": time_text(person.born),
+        "birth_precision": "minute",
+        "ethnic_category": person.ethnic_category,
+        "nhs_number_status": "01",
+        "national_id_type": "nhs",
+        "multiple_birth": person.birth_order is not None,
+        "birth_order": person.birth_order,
+        "gestation_days": birth.gestation_days if birth else None,
+        "birth_weight_g": birth.weight_g if birth else None,
+        "apgar_1": birth.apgar_1 if birth else None,
+        "apgar_5": birth.apgar_5 if birth else None,
+        "deceased": person.died_at is not None,
+        "death_datetime": time_text(person.died_at) if person.died_at else None,
     }
-    yield TruthRow(kind="admission", child=child, key=(visit.number,), fields=admission)
+
+
+def _links(course: Course) -> Iterator[str]:
+    """What names the mother: each dialect in its own way, and FHIR before either."""
+    if course.person.mother is None:
+        return
+    if course.channel != "v2":
+        yield "related-person"
+    else:
+        yield "nk1" if course.site.dialect == "epic" else "pid-21"
+
+
+def _real(course: Course) -> tuple[Visit, ...]:
+    return tuple(visit for visit in course.visits if visit.cancelled_at is None)
+
+
+def _visit(child: str, visit: Visit, *, is_timed: bool) -> Iterator[TruthRow]:
+    yield TruthRow(kind="admission", child=child, key=(visit.number,), fields=_admission(visit))
+    ends = [*(stay.since for stay in visit.stays[1:]), visit.discharged_at]
+    for stay, end in zip(visit.stays, ends, strict=True):
+        fields: dict[str, Field] = {
+            "spell_id": visit.number,
+            "ward_code": stay.ward.code,
+            "ward_type": stay.ward.type,
+            "start_dt": time_text(stay.since),
+            "end_dt": time_text(end),
+        }
+        yield TruthRow(kind="ward_stay", child=child, key=(visit.number, time_text(stay.since)), fields=fields)
     for diagnosis in visit.diagnoses:
         if diagnosis.struck_at is None:
-            key = (visit.number, diagnosis.code)
-            yield TruthRow(kind="diagnosis", child=child, key=key, fields={"code": diagnosis.code})
+            told: dict[str, Field] = {
+                "code": diagnosis.code,
+                "code_system": "icd-10",
+                "onset_dt": time_text(diagnosis.made_at),
+            }
+            yield TruthRow(kind="diagnosis", child=child, key=(visit.number, diagnosis.code), fields=told)
     for operation in visit.operations:
-        at = _time(operation.at)
-        done = {"procedure_code": operation.code, "knife_to_skin": at, "status": "completed"}
-        yield TruthRow(kind="operation", child=child, key=(visit.number, operation.code, at), fields=done)
+        at = time_text(operation.at)
+        key = (visit.number, operation.code, at)
+        yield TruthRow(kind="operation", child=child, key=key, fields=_operation(operation, is_timed=is_timed))
 
 
-def _results(child: str, course: Course) -> Iterator[TruthRow]:
-    latest: dict[tuple[str, str], tuple[Order, Value, str]] = {}
-    for report in course.reports:
-        for part in report.orders:
-            for value in part.values:
-                latest[part.order.number, value.test.code] = (part.order, value, part.status)
-    for key, (order, value, status) in latest.items():
-        fields = {
-            **_measured(order, value),
-            "specimen_type": order.specimen,
-            "collected_dt": _time(order.collected_at),
-            "status": STATUS[status],
-        }
-        yield TruthRow(kind="lab_result", child=child, key=key, fields=fields)
-
-
-def _measured(order: Order, value: Value) -> dict[str, Field]:
-    """The value as sent, and in the register's unit where code and sample say what it is."""
-    number = Decimal(value.number)
-    is_known = value.test.analyte is not None and order.specimen not in NOT_THE_INFANTS_BLOOD
+def _admission(visit: Visit) -> dict[str, Field]:
     return {
-        "analyte": value.test.analyte if is_known else "unmapped",
-        "value_num": number,
-        "comparator": value.comparator or None,
-        "value_canonical": number * value.test.factor if is_known else None,
-        "unit_ucum": value.test.unit_ucum if is_known else None,
+        "spell_id": visit.number,
+        "class": "inpatient",
+        "status": "finished",
+        "admit_dt": time_text(visit.admitted_at),
+        "discharge_dt": time_text(visit.discharged_at),
+        "admission_method": visit.admission_method,
+        "source_of_admission": visit.source,
+        "discharge_method": visit.discharge_method,
+        "discharge_destination": visit.destination,
+        "treatment_function": visit.stays[-1].ward.treatment_function,
+        "ward_code": visit.stays[-1].ward.code,
     }
 
 
-def _time(moment: datetime) -> str:
-    """ISO 8601 with the offset of the place."""
-    return moment.astimezone(LONDON).isoformat(timespec="seconds")
+def _operation(operation: Operation, *, is_timed: bool) -> dict[str, Field]:
+    """HL7 v2 tells when an operation began (PR1-5), not when it ended."""
+    return {
+        "procedure_code": operation.code,
+        "procedure_system": "opcs-4",
+        "knife_to_skin": time_text(operation.at),
+        "knife_end": time_text(operation.ended_at) if is_timed and operation.ended_at else None,
+        "status": "completed",
+        "index_for": operation.index_for,
+    }
+
+
+def _ends(course: Course) -> Iterator[tuple[str, datetime, None]]:
+    """Death, and how each stay began and ended; no condition alone explains them."""
+    if course.person.died_at is not None:
+        yield "death", course.person.died_at, None
+    for visit in _real(course):
+        if visit.source in _OTHER_HOSPITALS:
+            yield "transfer_in", visit.admitted_at, None
+        if visit.destination == "19":
+            yield "discharge_home", visit.discharged_at, None
+        if visit.destination in _OTHER_HOSPITALS:
+            yield "transfer_out", visit.discharged_at, None
+
+
+def _operated(course: Course) -> Iterator[tuple[str, datetime, str | None]]:
+    """Stomas, and every visit to theatre after an index operation that is not the index of another condition."""
+    only = course.confirmed[0] if len(course.confirmed) == 1 else None
+    visits: dict[datetime, list[Operation]] = {}
+    for operation in sorted((each for visit in _real(course) for each in visit.operations), key=lambda each: each.at):
+        visits.setdefault(operation.at, []).append(operation)
+    before: set[str] = set()
+    for at, operations in visits.items():
+        for event in sorted({STOMAS[each.code] for each in operations if each.code in STOMAS}):
+            yield event, at, only
+        indexed = {condition for each in operations for condition in each.index_for}
+        if before and not indexed:
+            yield "reoperation", at, next(iter(before)) if len(before) == 1 else None
+        before |= indexed

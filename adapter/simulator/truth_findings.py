@@ -9,8 +9,9 @@ from adapter.simulator.examinations import Examination
 from adapter.simulator.moments import LONDON
 from adapter.simulator.operative_records import Answer, OperativeRecord
 from adapter.simulator.prescriptions import Dose, Drug
-from adapter.simulator.truth import STATUS, Field, TruthRow
+from adapter.simulator.truth_row import Field, TruthRow
 
+STATUS = {"P": "preliminary", "F": "final", "C": "corrected"}
 NOT_BLOOD = frozenset({"urine", "cord", "csf", "gastric", "stoma"})
 """Ruling R10."""
 GAP = timedelta(days=4)

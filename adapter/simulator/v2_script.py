@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from adapter.simulator.births import Measurements
 from adapter.simulator.course import Course, Report, Visit
 from adapter.simulator.examinations import Examination, Reading
-from adapter.simulator.moments import LONDON, after
+from adapter.simulator.moments import LONDON, Clocks, after
 from adapter.simulator.people import Person
 from adapter.simulator.prescriptions import Dose, Prescription
-from adapter.simulator.script import LABORATORY_LAG, Clocks
 from adapter.simulator.v2_dialect import Dialect, dialect_of
 from adapter.simulator.v2_medication import given_segments, order_segments
 from adapter.simulator.v2_results import imaging_order, imaging_report, measurement_group, nte, order_group
 
+LABORATORY_LAG = timedelta(days=1)
+"""How late the laboratory's system learns a name, a number or a merge."""
 SENDERS = {
     "epic": {"adt": "EPIC", "lab": "WINPATH", "imaging": "RADIANT", "drugs": "WILLOW", "chart": "EPIC"},
     "careflow": {"adt": "CAREFLOW", "lab": "TPATH", "imaging": "CRIS", "drugs": "CFMEDS", "chart": "CAREFLOW"},

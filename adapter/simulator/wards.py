@@ -24,8 +24,6 @@ MATERNITY = Ward(code="MAT", type="other", treatment_function="501")
 ADULT_SURGERY = Ward(code="ASW", type="other", treatment_function="100")
 ADULT_MEDICINE = Ward(code="AMU", type="other", treatment_function="300")
 
-WARDS = (NICU, SURGICAL, THEATRE, POSTNATAL, MATERNITY, ADULT_SURGERY, ADULT_MEDICINE)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:

@@ -52,7 +52,7 @@ _TIMES = re.compile(r"\b(20\d\d[01]\d[0-3]\d(?:\d{4}){0,1}(?:\d\d)?\b|20\d\d-\d\
 
 def a_hospital(folder: Path) -> tuple[Trust, Simulation, list[bytes]]:
     """A trust to which two EPRs spoke v2 and a third system FHIR; and all bodies sent to it."""
-    told = simulator.children_hospital(seed=7, infants=10)
+    told = simulator.hospital(seed=7, infants=10)
     settings = load(trust_file(folder, simulation=told, sink={"kind": "csor-api", "url": "http://127.0.0.1:9"}))
     trust = Trust(settings, mappings=Mappings.load(settings))
     bundle = _bundle(told)

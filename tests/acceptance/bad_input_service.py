@@ -34,7 +34,7 @@ def a_trust(folder: Path, *, port: int | None = None, max_bytes: int = 64 << 20,
     (folder / "in").mkdir(parents=True, exist_ok=True)
     mllp = {"name": FEED, "kind": "mllp", "port": port or a_free_port(), "max_bytes": max_bytes, "frame_s": 2}
     drop = {"name": DROP, "kind": "folder", "path": "in", "poll_s": 0.1}
-    hospital = simulator.children_hospital(seed=3, infants=2)
+    hospital = simulator.hospital(seed=3, infants=2)
     return trust_file(folder, simulation=hospital, sources=[mllp, drop], **settings)
 
 
@@ -154,7 +154,7 @@ class Service:
 
 def an_adt(number: str, *, event: str = "A01", control: str = "", diagnosis: str = "", name: str = "TESTING") -> bytes:
     """A newborn on the neonatal ward; `number` is the hospital number."""
-    ward = simulator.children_hospital(seed=3, infants=2).wards[0].code
+    ward = simulator.hospital(seed=3, infants=2).wards[0].code
     dg1 = f"DG1|1||{diagnosis}^^I10|||F\r" if diagnosis else ""
     return (
         f"MSH|^~\\&|PAS|RXX|CSOR|RXX|20260301120000||ADT^{event}|{control or 'C' + number}|P|2.4\r"

@@ -2,7 +2,8 @@
 
 Knows nothing of the adapter: it has the messages in the order they were sent (inbox ids count from 1), the rows, the
 mapping files and its own reading of the closed list of steps. `check_explain.py MESSAGES ROWS MAPPINGS EXPLAINED
-[TRUST_FILE]`, where MESSAGES is a folder of files whose names are the ids; the trust file tells what its wards are for.
+[TRUST_FILE [TABLE…]]`, where MESSAGES is a folder of files whose names are the ids; the trust file tells what its
+wards are for, and the tables are the trust's own.
 """
 
 import json
@@ -180,10 +181,15 @@ def piece_span(body: bytes, low: int, high: int, mark: bytes, place: int) -> tup
     return start, start + len(pieces[place - 1])
 
 
-def main(messages: Path, rows: Path, mappings: Path, explained: Path, trust: Path | None = None) -> int:
+def main(messages: Path, rows: Path, mappings: Path, explained: Path, *of_the_trust: Path) -> int:
+    """`of_the_trust`: its file, and its own tables."""
     bodies = {int(path.stem): path.read_bytes() for path in messages.iterdir()}
     kept = [json.loads(line, parse_float=Decimal) for line in rows.read_text().splitlines()]
-    checker = Checker(bodies, {row["row"]: row for row in kept}, Files(mappings, trust=trust))
+    checker = Checker(
+        bodies,
+        {row["row"]: row for row in kept},
+        Files(mappings, own=of_the_trust[1:], trust=next(iter(of_the_trust), None)),
+    )
     for line in explained.read_text().splitlines():
         told = json.loads(line, parse_float=Decimal)
         try:
@@ -196,4 +202,4 @@ def main(messages: Path, rows: Path, mappings: Path, explained: Path, trust: Pat
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:6])))
+    sys.exit(main(*map(Path, sys.argv[1:])))

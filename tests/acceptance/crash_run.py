@@ -220,7 +220,7 @@ class CrashRun:
 
 
 def _hospital(seed: int, *, infants: int) -> Simulation:
-    return told_by_v2(simulator.children_hospital(seed=seed, infants=infants))
+    return told_by_v2(simulator.hospital(seed=seed, infants=infants))
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""The hospitals whose rows are explained: v2 alone, the six stories, and one that sends v2 and FHIR."""
+"""The hospitals whose rows are explained: the six stories, and two sites that send v2 alone, or v2 and FHIR."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from adapter.fhir import encode
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Works
 from tests.acceptance.check_explain import Checker
-from tests.acceptance.hospital import take_all, trust_file
+from tests.acceptance.hospital import trust_file
 from tests.acceptance.replayed_files import Files
 from tests.integration.stories import TABLES, Story
 
@@ -48,12 +48,12 @@ class Hospital:
         self.messages = messages
         self.mappings = trust.parent / "mappings"
         self.rows = {row["row"]: row for row in read_rows(self.settings)}
-        self._own = list(own)
+        self.own = list(own)
 
     @property
     def files(self) -> Files:
         """What an outsider has beside the messages."""
-        return Files(self.mappings, own=self._own, trust=self.trust)
+        return Files(self.mappings, own=self.own, trust=self.trust)
 
     def checker(self) -> Checker:
         return Checker(self.messages, self.rows, self.files)
@@ -80,14 +80,6 @@ def explain_all(settings: TrustSettings, rows: set[str]) -> Told:
     return told
 
 
-def of_v2(folder: Path, *, seed: int, infants: int) -> Hospital:
-    """Two conditions over one feed."""
-    simulation = simulator.hospital(seed=seed, infants=infants)
-    trust = trust_file(folder, simulation=simulation)
-    take_all(config.load_trust(trust), [simulation.messages])
-    return Hospital(trust, messages={number: sent.raw for number, sent in enumerate(simulation.messages, start=1)})
-
-
 def of_story(folder: Path, story: Story) -> Hospital:
     """One worked story."""
     empty = simulator.hospital(seed=1, infants=1)
@@ -107,9 +99,9 @@ def of_story(folder: Path, story: Story) -> Hospital:
     return _sent(trust, sent, own=own)
 
 
-def of_six_conditions(folder: Path, *, seed: int, infants: int) -> Hospital:
-    """Two sites that send v2, FHIR or both."""
-    simulation = simulator.children_hospital(seed=seed, infants=infants)
+def of_two_sites(folder: Path, *, seed: int, infants: int, has_fhir: bool) -> Hospital:
+    """Two sites that send v2, and one of them FHIR of some children as well or instead."""
+    simulation = simulator.hospital(seed=seed, infants=infants)
     also = simulator.also_as_fhir
     tables = {
         "laboratory": simulator.lab_codes_csv(also(simulation.lab_codes)),
@@ -125,7 +117,7 @@ def of_six_conditions(folder: Path, *, seed: int, infants: int) -> Hospital:
     )
     sent = [Sent(each.feed, Media.HL7V2, each.at, each.raw) for each in simulation.messages]
     end = max(each.at for each in sent)
-    sent += [Sent(FEED, Media.FHIR, end, body) for body in _bodies(simulation)]
+    sent += [Sent(FEED, Media.FHIR, end, body) for body in _bodies(simulation) if has_fhir]
     return _sent(trust, sent, own=own)
 
 

@@ -18,7 +18,6 @@ from adapter.envelope import Media, Received
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Works
 from adapter.simulator import SentMessage, Simulation, Site, TruthRow
-from adapter.simulator.wards import SITES
 
 MASTER_KEY = "ab" * 32
 """One key for every hospital of the tests, so that record ids can be compared between runs."""
@@ -40,9 +39,6 @@ def trust_file(
     """Key, the trust's own tables, and trust.yaml; the data folder is `folder/data`."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(config.packaged("mappings"), folder / "mappings", dirs_exist_ok=True)
-    if not simulation.sites:
-        (folder / "mappings" / "concepts" / "demo-lab.csv").write_text(simulator.lab_codes_csv(simulation.lab_codes))
-        simulation = replace(simulation, lab_codes=(), sites=(SITES[0],))
     demo_site.write_tables(folder, simulation)
     (folder / "key").write_text(MASTER_KEY)
     whole: dict[str, Any] = {

@@ -267,7 +267,7 @@ def _searcher(simulation: Simulation) -> Search:
 
 @pytest.fixture(scope="module", params=["receiver", "folder"])
 def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    simulation = simulator.children_hospital(seed=4, infants=3)
+    simulation = simulator.hospital(seed=4, infants=3)
     return _run(tmp_path_factory.mktemp("canary"), sink=request.param, simulation=simulation)
 
 

@@ -11,7 +11,7 @@ from tests.acceptance.hospital import trust_file
 
 def test_a_part_that_waits_for_its_restart_holds_up_neither_the_other_part_nor_the_stop(tmp_path: Path) -> None:
     source = {"name": "hospital", "kind": "mllp", "port": str(free_port())}
-    trust = trust_file(tmp_path, simulation=simulator.children_hospital(seed=1, infants=1), sources=[source])
+    trust = trust_file(tmp_path, simulation=simulator.hospital(seed=1, infants=1), sources=[source])
     service = Service(trust, tmp_path)
     try:
         for _ in range(5):  # the next start of work is more than three seconds away

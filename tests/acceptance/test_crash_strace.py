@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 
 
 def test_the_inbox_is_on_the_disk_between_each_frame_and_its_acknowledgement(tmp_path: Path) -> None:
-    simulation = simulator.children_hospital(seed=1, infants=1)
+    simulation = simulator.hospital(seed=1, infants=1)
     port = free_port()
     trust = trust_file(
         tmp_path, simulation=simulation, sources=[{"name": "hospital", "kind": "mllp", "port": str(port)}]

@@ -58,7 +58,7 @@ PER_PAGE = (3, 15, 60)
 
 @cache
 def hospital(seed: int) -> Simulation:
-    return simulator.children_hospital(seed=seed, infants=INFANTS[seed])
+    return simulator.hospital(seed=seed, infants=INFANTS[seed])
 
 
 @cache

@@ -18,7 +18,7 @@ NOT_HERE = {"condition_case", "mother_baby_link"}
 
 @pytest.mark.parametrize("seed", [7, 20261122])
 def test_every_row_of_a_child_is_the_truth_and_there_is_no_other(seed: int, tmp_path: Path) -> None:
-    sim = simulator.children_hospital(seed=seed, infants=24)
+    sim = simulator.hospital(seed=seed, infants=24)
     maps = maps_of(sim, tmp_path)
     truth: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for row in sim.truth:

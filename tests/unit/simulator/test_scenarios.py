@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from adapter.simulator import scenarios
-from tests.unit.simulator.children_of_tests import field, lines, the_hospital
+from tests.unit.simulator.hospital_of_tests import field, lines, the_hospital
 
 _ALL = sorted(the_hospital().messages, key=lambda message: message.at)
 MESSAGES = tuple({message.raw: message for message in _ALL if message.feed == "epic"}.values())

@@ -1,19 +1,15 @@
-"""The v2 text of the second hospital, read by python-hl7 and hl7apy, and held to the truth."""
+"""The v2 text of the simulated hospital, read by python-hl7 and hl7apy, and held to the truth."""
 
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 
 import hl7
 import pytest
 from hl7apy.parser import parse_message
 
 from adapter.simulator import SentMessage
-from tests.unit.simulator.children_of_tests import (
-    ENCODINGS,
-    parsed,
-    rows,
-    text,
-    the_hospital,
-)
+from adapter.simulator.moments import LONDON, clear
+from tests.unit.simulator.hospital_of_tests import ENCODINGS, parsed, rows, text, the_hospital
 
 EPIC = ("A01", "A02", "A03", "A04", "A08", "A11", "A28", "A31", "A40", "R01", "O01", "O11", "O17")
 
@@ -180,3 +176,63 @@ def test_death_is_sent_with_its_time() -> None:
         assert text(pid, 30) == "Y"
         assert text(pid, 29)
         assert text(pv1, 36) == "4"
+
+
+def test_no_two_messages_have_the_same_clock_and_none_an_ambiguous_one() -> None:
+    first = {each.control_id: each for each in the_hospital().messages}
+    stamps = [each.at for each in first.values() if not each.control_id.rpartition("R")[2].isdigit()]
+    assert len(stamps) == len(set(stamps))
+    clocks = [text(segments(message, "MSH")[0], 7) for _, message in parsed()]
+    assert not [clock for clock in clocks if clock.startswith("2026102501")]
+
+
+def test_a_moment_in_the_hour_that_comes_twice_is_moved_out_of_it() -> None:
+    for hour in (0, 1):
+        moved = clear(datetime(2026, 10, 25, hour, 30, tzinfo=UTC)).astimezone(LONDON)
+        assert moved.replace(fold=0).utcoffset() == moved.replace(fold=1).utcoffset()
+
+
+def test_a_number_arrives_later_and_its_trace_goes_from_postponed_to_verified() -> None:
+    kinds = set()
+    for child in v2_children():
+        told = sorted((sent.at, segments(message, "PID")[0]) for sent, message in parsed() if sent.subject == child)
+        statuses = [("NHS" in str(pid[3]), text(pid, 32).removeprefix("NSTS")) for _, pid in told if text(pid, 32)]
+        assert statuses[-1] == (True, "01")
+        kinds |= set(statuses)
+    assert kinds == {(False, "08"), (True, "01")}
+
+
+def test_the_merged_child_is_told_under_its_old_number_before_and_shortly_after() -> None:
+    merges = [(sent, message) for sent, message in parsed() if sent.event == "A40"]
+    assert merges
+    for sent, message in merges:
+        prior = text(segments(message, "MRG")[0], 1)
+        under_prior = [each.at for each in the_hospital().messages if each.subject == prior]
+        assert prior.startswith("T")
+        assert min(under_prior) < sent.at
+        assert not [row for row in the_hospital().truth if row.child == prior]
+
+
+def test_a_cancelled_admission_makes_no_row_and_an_undone_discharge_counts_by_its_end() -> None:
+    admissions = {row.key[0]: row.fields for row in rows("admission")}
+    visit_of = {sent.control_id: text(segments(m, "PV1")[0], 19) for sent, m in parsed() if segments(m, "PV1")}
+    cancelled = {visit_of[sent.control_id] for sent, _ in parsed() if sent.event == "A11"}
+    undone = {visit_of[sent.control_id] for sent, _ in parsed() if sent.event == "A13"} & set(admissions)
+    assert cancelled and undone
+    assert not cancelled & set(admissions)
+    for visit in undone:
+        ends = [
+            (sent.at, text(segments(message, "PV1")[0], 45))
+            for sent, message in parsed()
+            if sent.event == "A03" and visit_of[sent.control_id] == visit
+        ]
+        assert len({end for _, end in ends}) == 2
+        digits = "".join(each for each in str(admissions[visit]["discharge_dt"])[:16] if each.isdigit())
+        assert max(ends)[1].startswith(digits)
+
+
+def test_a_mother_sends_her_childs_code_and_stays_out() -> None:
+    mothers = {one.hospital_number for one in the_hospital().lookalikes if one.why.startswith("mother")}
+    sent = b"".join(each.raw for each in the_hospital().messages if each.subject in mothers)
+    assert b"Q79" in sent or b"O35" in sent
+    assert not mothers & {row.child for row in the_hospital().truth}

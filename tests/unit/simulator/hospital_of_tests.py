@@ -1,10 +1,10 @@
-"""What the tests of the second hospital share: one hospital, and its text read by python-hl7."""
+"""What the tests of the simulated hospital share: one hospital, and its text read by python-hl7."""
 
 from functools import cache
 
 import hl7
 
-from adapter.simulator import SentMessage, Simulation, TruthRow, children_hospital
+from adapter.simulator import SentMessage, Simulation, TruthRow, hospital
 
 ENCODINGS = {"epic": "utf-8", "careflow": "iso-8859-1"}
 
@@ -12,7 +12,7 @@ ENCODINGS = {"epic": "utf-8", "careflow": "iso-8859-1"}
 @cache
 def the_hospital(*, seed: int = 11, infants: int = 90) -> Simulation:
     """Large enough for every kind of course and of look-alike."""
-    return children_hospital(seed=seed, infants=infants)
+    return hospital(seed=seed, infants=infants)
 
 
 @cache
