@@ -21,6 +21,7 @@ from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_codes import codeable_concept
 from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
 from adapter.mapping.v2_reader import Reader
+from adapter.mapping.v2_required import completed
 from adapter.mapping.v2_walk import Walk
 from adapter.statement import Statement
 
@@ -222,9 +223,12 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
     walk.run(message.lines, message.delimiters.field)
     made_here = [made for made in walk.made if isinstance(made, Made)]
     results = _results(made_here, refer)
+    patient = next((refer(made.name) for made in made_here if made.plan.item is Role.PATIENT), "")
     entries = []
     for made in made_here:
-        resource = made.resource
+        resource = completed(made.resource, patient=patient)
+        if resource is None:
+            continue
         if made.plan.resource == "DiagnosticReport" and made.line in results:
             resource = {**resource, "result": results[made.line]}
         full_url = refer(made.name)
