@@ -17,6 +17,7 @@ from tests.acceptance import attack_calendar as calendar
 from tests.acceptance import attack_others as others
 from tests.acceptance.attack_calendar import DAY
 from tests.acceptance.attack_cohort import Cohort, Truth, a_ring
+from tests.acceptance.attack_habits import HABITS, Habit, round_the_clock
 from tests.acceptance.attack_posterior import Attack, Posterior, Uses, smallest_set
 from tests.acceptance.attack_reading import BIN, BINS, Habits, Seen, read
 
@@ -36,6 +37,7 @@ BY_HABITS = (
     ("all of these together", EVERYTHING, 0.65),
 )
 """Each with what it looks at, and the most it is said to find."""
+SAMPLES = "nothing but samples six-hourly"
 TIMED = ("lab_result", "imaging_study", "operation", "medication_course", "condition_case")
 """What a study of timing needs to the minute."""
 Candidates = Callable[[Seen], Sequence[int]]
@@ -80,10 +82,10 @@ class Hours:
 class Experiment:
     """One thousand labelled children to learn from, and as many to attack."""
 
-    def __init__(self, folder: Path, *, children: int = CHILDREN) -> None:
+    def __init__(self, folder: Path, *, children: int = CHILDREN, habits: Sequence[Habit] = HABITS) -> None:
         ring = a_ring(folder)
-        known = Cohort(ring, seed=1, children=children)
-        self._cohort = Cohort(ring, seed=2, children=children)
+        known = Cohort(ring, seed=1, children=children, habits=habits)
+        self._cohort = Cohort(ring, seed=2, children=children, habits=habits)
         self.known = list(zip(map(read, known.payload()), known.truth, strict=True))
         self.truth: list[Truth] = self._cohort.truth
         self.seen = [read(sent) for sent in self._cohort.payload()]
@@ -124,6 +126,17 @@ class Experiment:
             self._line("all of these, blood results alone", Attack(self.habits, EVERYTHING), blood, bound=0.40),
             *self.by_twins(),
             *self.by_arrival(),
+        ]
+
+    def by_samples_alone(self) -> list[Line]:
+        """Of children of whom nothing is told but samples round the clock."""
+        crossing = [number for number, seen in enumerate(self.seen) if _is_across(seen, self.truth[number])]
+        others_of_them = sorted(set(range(len(self.seen))) - set(crossing))
+        attack = Attack(self.habits, EVERYTHING)
+        return [
+            self._line(f"{SAMPLES}, all of these together", attack, self.seen, bound=0.13),
+            self._line(f"{SAMPLES}, across a change of the clock", attack, self.seen, bound=0.90, of=crossing),
+            self._line(f"{SAMPLES}, across none", attack, self.seen, bound=0.08, of=others_of_them),
         ]
 
     def proposals(self, *, children: int = 250) -> list[Line]:
@@ -260,7 +273,9 @@ def main() -> int:
         print(f"Time of day of birth: median error {hours.median_error_min:g} minutes,", end=" ")
         print(f"{hours.within_half_an_hour:.0%} within half an hour;", end=" ")
         print(f"exact minute of {hours.padded_right} of the {hours.padded} children with a padded time.\n")
-        print(table(experiment.lines()), "\n")
+        (alone := Path(folder) / "alone").mkdir()
+        samples = Experiment(alone, habits=(round_the_clock,))
+        print(table([*experiment.lines(), *samples.by_samples_alone()]), "\n")
         print(table(experiment.proposals(), with_bound=False))
     return 0
 

@@ -1,6 +1,6 @@
 """A thousand invented children as the receiver sees them: payload B by the real disclosure, ids by the real keys."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ from adapter.dispatch import record_text
 from adapter.settle.loading import record_id_of
 from adapter.store.sealing import KeyRing
 from tests.acceptance import attack_calendar as calendar
-from tests.acceptance.attack_habits import HABITS, Entry, Stay, a_birth, a_stay
+from tests.acceptance.attack_habits import HABITS, Entry, Habit, Stay, a_birth, a_stay
 
 LONDON = ZoneInfo("Europe/London")
 FIRST, LAST = calendar.day_of("2023-01-01"), calendar.day_of("2025-07-01")
@@ -62,10 +62,10 @@ class _Child:
 class Cohort:
     """One hospital's children; `seed` decides all."""
 
-    def __init__(self, ring: KeyRing, *, seed: int, children: int) -> None:
+    def __init__(self, ring: KeyRing, *, seed: int, children: int, habits: Sequence[Habit] = HABITS) -> None:
         self._ring = ring
         self._seed = seed
-        self._children = list(_children(Random(seed), count=children))
+        self._children = list(_children(Random(seed), count=children, habits=habits))
         self.truth = [Truth(calendar.wall(each.stay.born), each.twin) for each in self._children]
 
     def payload(self, text_of: TextOf = calendar.text_of) -> list[Sent]:
@@ -108,18 +108,18 @@ def _said(time: int | date, text_of: TextOf) -> str:
     return text_of(time) if isinstance(time, int) else time.isoformat()
 
 
-def _children(chance: Random, *, count: int) -> Iterator[_Child]:
+def _children(chance: Random, *, count: int, habits: Sequence[Habit]) -> Iterator[_Child]:
     first: _Child | None = None
     for number in range(count):
         if number % 25 == 1 and first is not None:  # the second of twins
-            yield _child(chance, first.stay.born + chance.randrange(1, 30), first=first, number=number)
+            yield _child(chance, first.stay.born + chance.randrange(1, 30), first=first, number=number, habits=habits)
             continue
         born = a_birth(chance, first=FIRST, last=LAST)
-        first = _child(chance, born, first=None, number=number)
+        first = _child(chance, born, first=None, number=number, habits=habits)
         yield first
 
 
-def _child(chance: Random, born: int, *, first: _Child | None, number: int) -> _Child:
+def _child(chance: Random, born: int, *, first: _Child | None, number: int, habits: Sequence[Habit]) -> _Child:
     stay = a_stay(chance, born)
     is_twin = number % 25 in (0, 1)
     infant = {
@@ -136,10 +136,10 @@ def _child(chance: Random, born: int, *, first: _Child | None, number: int) -> _
     death: dict[str, int | date] = {"death_datetime": stay.discharged} if stay.died else {}
     entries = [Entry(kind="infant", plain=infant, times=death, filed=stay.admitted)]
     entries.append(Entry(kind="mother_baby_link", plain={"link_source": "nk1"}, filed=stay.admitted))
-    entries += [entry for habit in HABITS for entry in habit(chance, stay)]
+    entries += [entry for habit in habits for entry in habit(chance, stay)]
     released = stay.admitted + chance.randrange(300, 3 * calendar.DAY)
     if chance.random() < 0.4:  # nothing left before the coders confirmed the condition
-        released = max(entry.filed for entry in entries if entry.kind == "diagnosis")
+        released = max((entry.filed for entry in entries if entry.kind == "diagnosis"), default=released)
     twin = None if not is_twin else number - 1 if first else number + 1
     return _Child(stay, entries, infant, is_day_only, released, twin)
 

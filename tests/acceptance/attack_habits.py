@@ -111,6 +111,14 @@ def _sample(chance: Random, minute: int) -> Iterator[Entry]:
     yield Entry(kind="lab_result", plain=plain, times={"collected_dt": taken, "issued_dt": issued}, filed=issued)
 
 
+def round_the_clock(chance: Random, stay: Stay) -> Iterator[Entry]:
+    """Six-hourly at the round hours, day and night, under one reference interval, and nothing else ever."""
+    for slot in range(wall(stay.admitted) // 360 + 1, wall(stay.critical_until) // 360):
+        taken = instant_of(slot * 360 + int(chance.gauss(5, 18)))
+        plain = {"analyte": "crp", "value_num": 7, "value_canonical": 7, "unit_ucum": "mg/L", "status": "final"}
+        yield Entry(kind="lab_result", plain=plain, times={"collected_dt": taken}, filed=taken + 60)
+
+
 def films(chance: Random, stay: Stay) -> Iterator[Entry]:
     """At the ward round of the morning, and at any hour when somebody worries; reported in office hours."""
     for day in range(wall(stay.admitted) // DAY, wall(stay.critical_until) // DAY):
@@ -216,6 +224,5 @@ def diagnoses(chance: Random, stay: Stay) -> Iterator[Entry]:
     yield Entry(kind="condition_case", plain=case, times={"first_evidence": seen}, filed=seen + 6)
 
 
-HABITS: tuple[Callable[[Random, Stay], Iterator[Entry]], ...] = (
-    wards_and_visits, diagnoses, blood, films, drugs, theatre, weights,
-)  # fmt: skip
+Habit = Callable[[Random, Stay], Iterator[Entry]]
+HABITS: tuple[Habit, ...] = (wards_and_visits, diagnoses, blood, films, drugs, theatre, weights)

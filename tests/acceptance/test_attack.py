@@ -17,6 +17,7 @@ from tests.acceptance import attack_others as others
 from tests.acceptance import attack_sources as sources
 from tests.acceptance.attack import CHANCE, Experiment, Hours, Line, table
 from tests.acceptance.attack_cohort import kinds_of
+from tests.acceptance.attack_habits import round_the_clock
 from tests.integration.trust import Trust
 
 PAGE = (Path(__file__).parents[2] / "docs" / "payload-attack.md").read_text(encoding="utf-8")
@@ -30,8 +31,13 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def lines(experiment: Experiment) -> list[Line]:
-    found = experiment.lines()
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    return Experiment(tmp_path_factory.mktemp("samples"), habits=(round_the_clock,))
+
+
+@pytest.fixture(scope="module")
+def lines(experiment: Experiment, samples: Experiment) -> list[Line]:
+    found = [*experiment.lines(), *samples.by_samples_alone()]
     print("\n" + table(found))
     return found
 
