@@ -223,6 +223,8 @@ class Block(_Rule):
     item: Item | None = None
     item_when: tuple[Condition, ...] = ()
     """It is an item only where these hold too. A Bundle shows the resource all the same."""
+    only_in_bundle: bool = False
+    """Shown by `convert`; no part of any record, and not even compiled for one."""
     once_per_key: bool = False
     """In a statement, a further segment of the same key belongs to the resource before it (one report, two OBR)."""
     key: tuple[KeyPart, ...] = ()

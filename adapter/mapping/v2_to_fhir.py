@@ -64,7 +64,7 @@ class V2Maps:
         self.compiled: Compiled = compile_blocks(
             (segment, file, _limited(block, wanted))
             for segment, file, block in source.blocks
-            if wanted is None or block.resource in wanted
+            if wanted is None or (block.resource in wanted and not block.only_in_bundle)
         )
         self._engines: dict[tuple[Any, ...], Engine] = {}
 
@@ -243,6 +243,6 @@ def _results(made_here: list[Made], refer: Callable[[str], str]) -> dict[int, li
     for made in made_here:
         if made.plan.resource == "DiagnosticReport":
             report = made
-        elif made.plan.resource == "Observation" and report:
+        elif made.plan.resource == "Observation" and made.plan.compiled.segment == "OBX" and report:
             results.setdefault(report.line, []).append({"reference": refer(made.name)})
     return results

@@ -38,6 +38,7 @@ class Walk:
         "clock_us",
         "counts",
         "current",
+        "expected",
         "engine",
         "group",
         "is_taken",
@@ -65,6 +66,8 @@ class Walk:
         self.counts: dict[str, int] = {}
         self.order_is_open = False
         self.is_taken = False
+        self.expected = ""
+        """The name of the specimen (SPM) that is to come and is referred to already."""
         """Whether an OBR has joined the order in hand already."""
         self.clock_text, self.clock_us = "", 0
 
@@ -212,11 +215,20 @@ class Walk:
             self.made[at] = msgspec.structs.replace(made, resources=[resource], cleared=cleared)
 
     def _named(self, plan: Plan) -> str:
-        kind = plan.resource
-        number = self.counts[kind] = self.counts.get(kind, 0) + 1
-        name = f"{kind}/{number}"
-        self.group[">" + kind] = {"reference": self.refer(name) if self.refer else name}
+        if plan.compiled.segment == "SPM" and self.expected:
+            name, self.expected = self.expected, ""
+            return name
+        name = self._next_name(plan.resource)
+        if plan.resource != "Specimen" or not self.expected:
+            self._refer_to(plan.resource, name)
         return name
+
+    def _next_name(self, kind: str) -> str:
+        number = self.counts[kind] = self.counts.get(kind, 0) + 1
+        return f"{kind}/{number}"
+
+    def _refer_to(self, kind: str, name: str) -> None:
+        self.group[">" + kind] = {"reference": self.refer(name) if self.refer else name}
 
     def _forget(self, name: str) -> None:
         if not self.made and name == "PID":
@@ -247,8 +259,8 @@ class Walk:
             if line[:3] in ("OBR", "ORC"):
                 return
             if line[:3] == "SPM":
-                name = f"Specimen/{self.counts.get('Specimen', 0) + 1}"
-                self.group[">Specimen"] = {"reference": self.refer(name) if self.refer else name}
+                self.expected = self._next_name("Specimen")
+                self._refer_to("Specimen", self.expected)
                 return
 
     def _look_ahead(self, name: str, lines: Sequence[str], index: int, separator: str) -> None:
