@@ -35,9 +35,10 @@ from adapter.pipeline.journey import BATCH, Pipeline
 from adapter.pipeline.keeping import Read
 from adapter.pipeline.told import Rules
 from adapter.service.feeds import FeedReading, Feeds, feeds_of
+from adapter.settle.child import Policy, Windows
 from adapter.settle.result_drafts import KIND as LAB_RESULT
 from adapter.settle.result_drafts import Maker
-from adapter.settle.settler import Policy, Settler, Windows
+from adapter.settle.settler import Settler
 from adapter.sinks import CsorApi, Folder
 from adapter.store.binding import bind
 from adapter.store.database import Database, open_database, sqlite_url
