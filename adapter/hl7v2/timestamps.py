@@ -48,6 +48,35 @@ def read_time(text: str, zone: ZoneInfo) -> Moment | None:
     return _read(text, zone) if len(text) <= _LONGEST else None
 
 
+class Rewritten(NamedTuple):
+    """A time that was written in a way of its own, as HL7 writes it."""
+
+    text: str
+    format: str
+
+
+_ALIKE = str.maketrans("ybBI", "YmmH")
+_DIRECTIVES = ("%Y", "%m", "%d", "%H", "%M", "%S")
+
+
+@lru_cache(maxsize=4096)
+def rewritten(text: str, formats: tuple[str, ...]) -> Rewritten | None:
+    """`text` by the first of these formats (`datetime.strptime`) that fits, to the precision the format has."""
+    for each in formats:
+        try:
+            moment = datetime.strptime(text.strip(), each)  # noqa: DTZ007 - the zone is the reader's affair
+        except ValueError:
+            continue
+        asked = each.translate(_ALIKE)
+        digits = ""
+        for directive in _DIRECTIVES:
+            if directive not in asked:
+                break
+            digits += moment.strftime(directive).zfill(4 if directive == "%Y" else 2)
+        return Rewritten(digits + (moment.strftime("%z") if "%z" in each else ""), each)
+    return None
+
+
 @lru_cache(maxsize=16384)
 def _read(text: str, zone: ZoneInfo) -> Moment | None:
     text = text.strip()

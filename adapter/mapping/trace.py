@@ -14,7 +14,9 @@ Off the hot path: `explain` re-derives. The steps, applied in order to the cut b
 - `join` (separator): pieces of the range, in the order of the conversion, empty ones left out.
 - `report` (mark and ranges): a text of several segments; each range of characters is a piece, split at the mark and
   unescaped as `lines` does; the pieces are joined by line feeds.
-- `constant`: the rule's own value; the range is empty.
+- `time-format` (format): a time of that format (`strptime`) as HL7 writes it.
+- `pieces` (ranges): a text put together from these ranges of characters and from texts in quotes, by the feed's rules.
+- `constant`: the rule's own value, or that of the feed's rules; the range is empty.
 """
 
 from collections.abc import Iterator, Mapping
@@ -78,7 +80,7 @@ def _traced(message: Message, maps: V2Maps, timezone: ZoneInfo, rules: FeedRules
     """The statement with a leaf for every value."""
     engine = tracing_engine(maps.engine(message, timezone, rules), maps.compiled, timezone)
     lines = [Sourced.of(line, line=number, start=0, end=len(line)) for number, line in enumerate(message.lines)]
-    walk = Walk(engine, kind=message.type, zone=timezone).run(lines, message.delimiters.field)
+    walk = Walk(engine, kind=message.type, zone=timezone).run(engine.prepared(lines), message.delimiters.field)
     return assemble(walk, message=message, kind=message.type, event=message.event)
 
 

@@ -12,6 +12,7 @@ from adapter import assertion
 from adapter.errors import Problem
 from adapter.mapping.compile import Compiled, CompiledBlock
 from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
+from adapter.mapping.feed_edits import Join, preparation
 from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.rules import Condition, FieldRule, Item, place
 from adapter.mapping.v2_pieces import FIRST, key_paths, made_of, paths_of, top_of
@@ -134,10 +135,14 @@ class Engine:
         kinds: Kinds,
         rules: FeedRules = STANDARD,
         remembers: bool = True,
+        join: Join = str.join,
     ) -> None:
-        """`remembers=False` reads every field anew, as tracing must."""
+        """`remembers=False` reads every field anew, as tracing must; `join` then keeps the places of texts."""
         self.rules = rules
         self.reader = reader
+        self._prepare = preparation(rules, reader.delimiters, join)
+        marks = reader.delimiters
+        self._inner_marks = marks.repetition + marks.component + marks.subcomponent
         self.kinds = kinds
         self.remembers = remembers
         self.faults: list[tuple[FieldRule, Fault]] = []
@@ -192,6 +197,10 @@ class Engine:
         alone = {name for name, plans in self.plans.items() if all(map(_is_simple, plans))}
         self.lonely = alone - read - (self.held - PUT_ASIDE)
         self.held &= self.lonely & PUT_ASIDE
+
+    def prepared(self, lines: Sequence[str]) -> Sequence[str]:
+        """The lines of a message as the maps expect them; for most feeds as they came."""
+        return self._prepare(lines) if self._prepare else lines
 
     def of_message(self, code: str) -> Relevant:
         """What can do something in a message of this code (`ORU`)."""
@@ -290,7 +299,7 @@ class Engine:
         faults = self.reader.faults
 
         def fetch(text: str, *using: str) -> Json | None:
-            if text == NULL:
+            if NULL in text and self._says_null(text):
                 # Of a list's first element and of a text of several segments this very message may say more.
                 if FIRST not in rule.to and rule.keeps == "first":
                     self.cleared.append(top_of(rule.to).removesuffix("[]"))
@@ -313,6 +322,10 @@ class Engine:
             return value
 
         return fetch
+
+    def _says_null(self, text: str) -> bool:
+        """`\"\"`, also where the sender writes it for each component: `\"\"^\"\"`."""
+        return text == NULL or not text.replace(NULL, "").strip(self._inner_marks)
 
     def _referrer(self, rule: FieldRule) -> Callable[[Json], Json]:
         return lambda reference: reference and self.finish(rule, element(rule, reference))

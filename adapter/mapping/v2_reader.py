@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from adapter.errors import ProblemCode
 from adapter.hl7v2.escapes import unescape
 from adapter.hl7v2.header import Delimiters
-from adapter.hl7v2.timestamps import Moment, TimeFault, read_time
+from adapter.hl7v2.timestamps import Moment, TimeFault, read_time, rewritten
 
 Json: TypeAlias = Any
 """A piece of a FHIR resource. Never changed once returned: equal fields of many messages share it."""
@@ -61,20 +61,28 @@ class Reader:
     """Whether values read once may be given again."""
 
     def __init__(
-        self, delimiters: Delimiters, *, encoding: str, zone: ZoneInfo, tables: Mapping[str, Table], level: int = 0
+        self,
+        delimiters: Delimiters,
+        *,
+        encoding: str,
+        zone: ZoneInfo,
+        tables: Mapping[str, Table],
+        formats: tuple[str, ...] = (),
+        level: int = 0,
     ) -> None:
-        """`level` 1 reads inside a component, where the next lower delimiter divides."""
+        """`level` 1 reads inside a component, where the next lower delimiter divides; `formats` are further times."""
         self.delimiters = delimiters
         self.encoding = encoding
         self.zone = zone
         self.tables = tables
+        self.formats = formats
         self.faults: list[Fault] = []
         self.units: dict[str, dict[str, Json]] = {}
         """Units read before; few, and shared."""
         self.component = (delimiters.component, delimiters.subcomponent or "\x00")[level]
         self.inner: Reader = self
         if level == 0:
-            self.inner = type(self)(delimiters, encoding=encoding, zone=zone, tables=tables, level=1)
+            self.inner = type(self)(delimiters, encoding=encoding, zone=zone, tables=tables, formats=formats, level=1)
             self.inner.faults = self.faults
 
     def parts(self, text: str) -> list[str]:
@@ -109,11 +117,18 @@ class Reader:
     def moment(self, piece: str) -> Moment | None:
         """Also the instant, for clocks. Notes what is doubtful."""
         text = self.text(piece)
-        moment = read_time(text, self.zone) if text else None
+        moment = self.instant(text) if text else None
         if text and moment is None:
             self.faults.append(Fault(ProblemCode.BAD_TIME, "not a time as HL7 writes it; left out"))
         elif moment and moment.fault:
             self.faults.append(_TIME_FAULTS[moment.fault])
+        return moment
+
+    def instant(self, text: str) -> Moment | None:
+        """As HL7 writes times, else in a way of the feed's own."""
+        moment = read_time(text, self.zone)
+        if moment is None and self.formats and (found := rewritten(text, self.formats)):
+            moment = read_time(found.text, self.zone)
         return moment
 
     def number(self, piece: str) -> Decimal | None:

@@ -76,7 +76,8 @@ class V2Maps:
             if len(self._engines) >= _ENGINES:
                 self._engines.clear()
             tables = self.source.tables
-            reader = Reader(message.delimiters, encoding=message.encoding, zone=zone, tables=tables)
+            formats = rules.time_formats
+            reader = Reader(message.delimiters, encoding=message.encoding, zone=zone, tables=tables, formats=formats)
             kinds = ObservedKinds(reader, self._is_measure)
             found = self._engines[key] = Engine(self.compiled, reader, kinds=kinds, rules=rules)
         return found
@@ -126,15 +127,17 @@ def load_v2_maps(
 
 def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> Statement:
     """What the message asserts about its patient. `rules` are those of the feed it came by."""
-    header = message.lines[0].split(message.delimiters.field, 9)
-    kind, event = _kind(message, header[8] if len(header) > 8 else "")
-    walk = Walk(maps.engine(message, timezone, rules), kind=kind, zone=timezone)
-    walk.run(message.lines, message.delimiters.field, text=message.text)
+    kind, event = kind_of(message)
+    engine = maps.engine(message, timezone, rules)
+    walk = Walk(engine, kind=kind, zone=timezone)
+    walk.run(engine.prepared(message.lines), message.delimiters.field, text=message.text)
     return assemble(walk, message=message, kind=kind, event=event)
 
 
-def _kind(message: Message, written: str) -> tuple[str, str]:
-    code, _, rest = written.partition(message.delimiters.component)
+def kind_of(message: Message) -> tuple[str, str]:
+    """`ORU^R01` and `R01`."""
+    header = message.lines[0].split(message.delimiters.field, 9)
+    code, _, rest = (header[8] if len(header) > 8 else "").partition(message.delimiters.component)
     event = rest.partition(message.delimiters.component)[0]
     return (f"{code}^{event}", event) if event else (message.type, message.event)
 
@@ -219,8 +222,9 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
     def refer(name: str) -> str:
         return f"urn:uuid:{uuid.uuid5(_BUNDLE_NAMES, digest + name)}"
 
-    walk = Walk(maps.engine(message, timezone, rules), kind=message.type, zone=timezone, refer=refer)
-    walk.run(message.lines, message.delimiters.field)
+    engine = maps.engine(message, timezone, rules)
+    walk = Walk(engine, kind=message.type, zone=timezone, refer=refer)
+    walk.run(engine.prepared(message.lines), message.delimiters.field)
     made_here = [made for made in walk.made if isinstance(made, Made)]
     results = _results(made_here, refer)
     patient = next((refer(made.name) for made in made_here if made.plan.item is Role.PATIENT), "")

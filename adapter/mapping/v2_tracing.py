@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, SupportsIndex
 from zoneinfo import ZoneInfo
 
+from adapter.hl7v2.timestamps import read_time, rewritten
 from adapter.mapping.compile import Compiled
 from adapter.mapping.csor_outcome import Step
 from adapter.mapping.feed_rules import FeedRules
@@ -77,6 +78,61 @@ class Sourced(str):
         return str.__str__(self)
 
 
+class Woven(Sourced):
+    """A text put together from pieces that know their places and from texts of the feed's rules."""
+
+    runs: tuple[str, ...]
+    """The pieces in order; none of them is woven itself."""
+
+    @classmethod
+    def put_together(cls, pieces: Sequence[str]) -> "Woven":
+        """As `"".join(pieces)`."""
+        runs = [run for piece in pieces for run in (piece.runs if isinstance(piece, Woven) else (piece,))]
+        made = cls("".join(map(str, runs)))
+        known = [run for run in runs if isinstance(run, Sourced)]
+        made.line = known[0].line if known else 0
+        near = [run for run in known if run.line == made.line]
+        made.start = min((run.start for run in near), default=0)
+        made.end = max((run.end for run in near), default=made.start)
+        said = (
+            f"{run.start - made.start}:{run.end - made.start}"
+            if isinstance(run, Sourced) and run.line == made.line
+            else f"'{run}'"
+            for run in runs
+            if run
+        )
+        made.runs, made.steps = tuple(runs), (Step("pieces", " ".join(said), str(made)),)
+        return made
+
+    def _piece(self, start: int, end: int) -> Sourced:
+        """A piece of one of the pieces where it is no more than that; of a text of the rules, an empty range."""
+        found: list[str] = []
+        at = 0
+        for run in self.runs:
+            first, last = max(start - at, 0), min(end - at, len(run))
+            if first < last:
+                found.append(run[first:last])
+            at += len(run)
+        if len(found) == 1 and isinstance(found[0], Sourced):
+            return found[0]
+        if any(isinstance(each, Sourced) for each in found):
+            return Woven.put_together(found)
+        text = "".join(found)
+        said = (Step("constant", "", text),) if text else ()
+        return Sourced.of(text, line=self.line, start=self.start, end=self.start, steps=said)
+
+    def strip(self, chars: str | None = None) -> str:
+        """As `str.strip`."""
+        stripped = str(self).strip(chars)
+        start = len(self) - len(str(self).lstrip(chars))
+        return self if stripped == str(self) else self._piece(start, start + len(stripped))
+
+
+def woven(mark: str, pieces: Sequence[str]) -> str:
+    """`mark.join(pieces)` that keeps the places of the pieces."""
+    return Woven.put_together([text for piece in pieces for text in (mark, piece)][1:])
+
+
 class Leaf:
     """A value in a traced resource: what it is, the text it came from (None for a constant), and the rule."""
 
@@ -103,10 +159,17 @@ class TracingReader(Reader):
         return "" if piece == NULL else self.whole(piece).strip()
 
     def time(self, piece: str) -> str | None:
-        return _derived(self.text(piece), "datetime", self.zone.key, super().time(piece))
+        return _derived(self._in_hl7_form(piece), "datetime", self.zone.key, super().time(piece))
 
     def date(self, piece: str) -> str | None:
-        return _derived(self.text(piece), "date", "", super().date(piece))
+        return _derived(self._in_hl7_form(piece), "date", "", super().date(piece))
+
+    def _in_hl7_form(self, piece: str) -> str:
+        text = self.text(piece)
+        if not self.formats or read_time(text, self.zone) is not None:
+            return text
+        found = rewritten(text, self.formats)
+        return _derived(text, "time-format", found.format, found.text) or "" if found else text
 
     def number(self, piece: str) -> Any:
         text = self.text(piece)
@@ -159,7 +222,7 @@ class TracingEngine(Engine):
     """Reads every field anew and writes on each value which rule put it there."""
 
     def __init__(self, compiled: Compiled, reader: TracingReader, *, kinds: Kinds, rules: FeedRules) -> None:
-        super().__init__(compiled, reader, kinds=kinds, rules=rules, remembers=False)
+        super().__init__(compiled, reader, kinds=kinds, rules=rules, remembers=False, join=woven)
 
     def finish(self, rule: FieldRule, value: Json | None) -> Json | None:
         return _stamped(value, rule_origin(rule)) if value is not None else None
@@ -177,7 +240,9 @@ class TracingEngine(Engine):
 def tracing_engine(engine: Engine, compiled: Compiled, zone: ZoneInfo) -> TracingEngine:
     """The engine that traces what this one does."""
     plain = engine.reader
-    reader = TracingReader(plain.delimiters, encoding=plain.encoding, zone=zone, tables=plain.tables)
+    reader = TracingReader(
+        plain.delimiters, encoding=plain.encoding, zone=zone, tables=plain.tables, formats=plain.formats
+    )
     return TracingEngine(compiled, reader, kinds=engine.kinds, rules=engine.rules)
 
 

@@ -11,7 +11,6 @@ import msgspec
 
 from adapter.assertion import Item
 from adapter.errors import Problem
-from adapter.hl7v2.timestamps import read_time
 from adapter.mapping.v2_engine import AHEAD, NONE, Engine, Made, Plan, Recalled, located
 
 _FORGOTTEN = {
@@ -38,8 +37,8 @@ class Walk:
         "clock_us",
         "counts",
         "current",
-        "expected",
         "engine",
+        "expected",
         "group",
         "is_taken",
         "looking",
@@ -66,9 +65,9 @@ class Walk:
         self.counts: dict[str, int] = {}
         self.order_is_open = False
         self.is_taken = False
+        """Whether an OBR has joined the order in hand already."""
         self.expected = ""
         """The name of the specimen (SPM) that is to come and is referred to already."""
-        """Whether an OBR has joined the order in hand already."""
         self.clock_text, self.clock_us = "", 0
 
     def run(self, lines: Sequence[str], separator: str, *, text: str = "SPM") -> "Walk":
@@ -138,7 +137,7 @@ class Walk:
             rank = plan.ranks.get(plan.rank(fields, group), 0) if plan.rank else 0
             named = self._named(plan) if self.refer or plan.is_named else ""
             clock_us = self.clock(plan, fields)
-            made.append(Made(plan, resource, index, key, clock_us, rank, self.take_cleared(), named))
+            made.append(Made(plan, resource, index, key, clock_us, rank, self.take_cleared(resource), named))
 
     def _is_held(self, plan: Plan, key: str) -> bool:
         """Whether this message has made the resource of that key; what follows then belongs to it."""
@@ -190,11 +189,11 @@ class Walk:
         resource = plan.make(fields, self.group, {"resourceType": plan.resource})
         return resource, plan.key(fields, self.group) if resource and plan.key else ""
 
-    def take_cleared(self) -> tuple[str, ...]:
-        """The paths that the segment in hand cleared with `\"\"`."""
+    def take_cleared(self, resource: dict[str, Any] | None = None) -> tuple[str, ...]:
+        """The paths that the segment in hand cleared with `\"\"`; not those that another of its fields fills."""
         if not self.engine.cleared:
             return ()
-        cleared = tuple(self.engine.cleared)
+        cleared = tuple(path for path in dict.fromkeys(self.engine.cleared) if not _holds(resource or {}, path))
         self.engine.cleared.clear()
         return cleared
 
@@ -206,7 +205,7 @@ class Walk:
         made = self.made[at]
         before = made.resource if isinstance(made, Made) else made.resources[0]
         resource = plan.make(fields, self.group, dict(before))
-        cleared = made.cleared + self.take_cleared()
+        cleared = made.cleared + self.take_cleared(resource)
         if resource is None:
             return
         if isinstance(made, Made):
@@ -254,7 +253,7 @@ class Walk:
             self.order_is_open = False
 
     def _expect_specimen(self, lines: Sequence[str], index: int) -> None:
-        """In ORU^R01 the SPM of a group follows its results, which refer to it."""
+        """In ORU^R01 the SPM of a group follows its results, which refer to it and not to what OBR says of one."""
         for line in lines[index + 1 :]:
             if line[:3] in ("OBR", "ORC"):
                 return
@@ -285,9 +284,10 @@ class Walk:
         text = plan.clock(fields, self.group)
         if text and text == self.clock_text:
             return self.clock_us
-        moment = read_time(text, self.zone) if text else None
+        read = self.engine.reader.instant
+        moment = read(text) if text else None
         if moment is None and (text := self.group.get("MSH", NONE)[7]):
-            moment = read_time(text, self.zone)
+            moment = read(text)
         self.clock_text, self.clock_us = text, moment.utc_us if moment else 0
         return self.clock_us
 
@@ -295,3 +295,11 @@ class Walk:
         """Turn the faults of the segment in hand into problems with their place."""
         self.problems += located(self.engine.faults, [line[:3] for line in lines[: index + 1]])
         self.engine.faults.clear()
+
+
+def _holds(resource: dict[str, Any], path: str) -> bool:
+    for name in path.split("."):
+        if not isinstance(resource, dict) or name not in resource:
+            return False
+        resource = resource[name]
+    return True

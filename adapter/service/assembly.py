@@ -25,7 +25,6 @@ from adapter.envelope import Media
 from adapter.errors import ExitCode, SetupError
 from adapter.hl7v2.header import content_without_stamp
 from adapter.hl7v2.message import Message
-from adapter.hl7v2.timestamps import read_time
 from adapter.identity import IdentitySettings
 from adapter.mapping.own_tables import OwnTables
 from adapter.pipeline.ahead import Ahead, Reader
@@ -137,7 +136,7 @@ class Translator:
 def _stamp_us(message: Message, reading: FeedReading) -> int:
     # MSH-1 is the separator itself, so MSH-7 is the seventh piece.
     pieces = message.lines[0].split(message.delimiters.field, 7)
-    moment = read_time(pieces[6], reading.timezone) if len(pieces) > 6 else None
+    moment = reading.time(pieces[6]) if len(pieces) > 6 else None
     return moment.utc_us if moment else 0
 
 

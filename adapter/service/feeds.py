@@ -1,14 +1,17 @@
 """How the messages of each feed are read: the maps with its vendor's overlay, its rules, its time zone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from adapter import mapping
 from adapter.assertion import Resource
-from adapter.config import Reading, TrustSettings, V2Source
+from adapter.config import Reading, TrustSettings, V2Source, reading
 from adapter.hl7v2.message import Message
+from adapter.hl7v2.timestamps import Moment, read_time, rewritten
+from adapter.mapping.feed_rules import Blank, Choose, DeathUndone, DropEmpty, Edit, Move, Put, Silence, StripPrefix
+from adapter.mapping.rules import place
 from adapter.mapping.trace import Origin, trace, trace_related
 from adapter.statement import Statement
 
@@ -27,6 +30,11 @@ class FeedReading(NamedTuple):
     def state(self, message: Message) -> Statement:
         """What the message asserts."""
         return mapping.state(message, self.maps, timezone=self.timezone, rules=self.rules)
+
+    def time(self, text: str) -> Moment | None:
+        """A time of this feed, as the maps read it."""
+        found = rewritten(text, self.rules.time_formats) if self.rules.time_formats else None
+        return read_time(text, self.timezone) or (read_time(found.text, self.timezone) if found else None)
 
     def bundle(self, message: Message) -> Resource:
         """Every mapped resource of the message."""
@@ -69,11 +77,12 @@ def feeds_of(
             is_measure=is_measure,
         )
 
-    def reading(vendor: str, said: Reading) -> FeedReading:
-        return FeedReading(maps[overlay_of(folder, vendor)], rules_of_reading(said), settings.site.timezone)
+    def read_as(vendor: str, said: Reading) -> FeedReading:
+        zone = said.timezone or settings.site.timezone
+        return FeedReading(maps[overlay_of(folder, vendor)], rules_of_reading(said), zone)
 
-    feeds = {each.name: reading(each.vendor or settings.vendor, each.reading) for each in sources}
-    return Feeds(reading(settings.vendor, settings.v2.reading), feeds)
+    feeds = {each.name: read_as(each.vendor or settings.vendor, each.reading) for each in sources}
+    return Feeds(read_as(settings.vendor, settings.v2.reading), feeds)
 
 
 def rules_of_reading(said: Reading) -> mapping.FeedRules:
@@ -85,7 +94,42 @@ def rules_of_reading(said: Reading) -> mapping.FeedRules:
         status_precedence=said.status_precedence,
         documents=said.documents,
         encoding=said.encoding,
+        exceptions=tuple(Silence(place(path), each.null, each.empty) for path, each in said.exceptions.items()),
+        time_formats=said.time_formats,
+        edits=tuple(_edits(said)),
     )
+
+
+def _edits(said: Reading) -> Iterator[Edit]:
+    """What stands for nothing first, so that no later step takes it for a value; then in the order of the file."""
+    for path, values in said.placeholders.items():
+        yield Blank(place(path), values)
+    for step in said.preprocess:
+        yield _step(step)
+    for source, target in said.z_segments.items():
+        yield Put(place(source), place(target))
+    visit = said.visit_number
+    if visit.type:
+        yield Choose(place(visit.field), keeps=True, types=(visit.type,))
+    for path, standard in ((visit.field, "PV1-19"), (said.accession, "OBR-3")):
+        if path != standard:
+            yield Put(place(path), place(standard))
+    if said.death_undone:
+        yield DeathUndone(said.death_undone)
+
+
+def _step(step: reading.Step) -> Edit:
+    if isinstance(step, reading.StripPrefix):
+        return StripPrefix(place(step.field), step.prefix)
+    if isinstance(step, reading.Move):
+        told = {"authority": step.authority or "", "type": step.type or "", "pattern": step.matching or ""}
+        return Move(place(step.source), place(step.target), **told)
+    if isinstance(step, reading.DropEmptyRepetitions):
+        return DropEmpty(place(step.field))
+    if isinstance(step, reading.ChooseRepetitions):
+        is_kept = step.do == "keep-repetitions"
+        return Choose(place(step.field), keeps=is_kept, authorities=step.authority, types=step.type)
+    assert_never(step)
 
 
 def overlay_of(folder: Path, vendor: str | None) -> str | None:
