@@ -63,6 +63,7 @@ class ProblemCode(StrEnum):
     UNRESOLVED_REFERENCE = "P022"
     MISSING_REQUIRED = "P023"
     NO_VISIT_NUMBER = "P024"
+    TOO_MANY = "P025"
     # one value
     BAD_TIME = "P101"
     AMBIGUOUS_HOUR = "P102"

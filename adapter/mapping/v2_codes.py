@@ -141,7 +141,7 @@ def _authority(reader: Reader, text: str) -> tuple[str, str | None]:
 
 
 def _trace_status(reader: Reader, text: str) -> Json | None:
-    status = reader.text(reader.parts(reader.repetitions(text)[0])[0])
+    status = reader.text(reader.parts(reader.first(text))[0])
     entry = reader.look_up("nhs-trace-status", status) if status else None
     if entry is None:
         return None

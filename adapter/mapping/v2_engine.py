@@ -242,7 +242,7 @@ class Engine:
         reader = self.reader
 
         def part(text: str) -> str:
-            pieces = reader.parts(reader.repetitions(text)[0])
+            pieces = reader.parts(reader.first(text))
             piece = pieces[component - 1] if component <= len(pieces) else ""
             if not subcomponent:
                 return piece
@@ -307,7 +307,7 @@ class Engine:
             if is_single:
                 value = self.finish(rule, convert(reader, text, rule, *using))
             else:
-                pieces = [text] if whole or reader is not self.reader else reader.repetitions(text)
+                pieces = [text] if whole or reader is not self.reader else reader.values(text)
                 values = [value for piece in pieces if (value := convert(reader, piece, rule, *using)) is not None]
                 value = self.finish(rule, _elements(rule, values))
             if faults:

@@ -18,6 +18,8 @@ from adapter.hl7v2.timestamps import Moment, TimeFault, read_time, rewritten
 Json: TypeAlias = Any
 """A piece of a FHIR resource. Never changed once returned: equal fields of many messages share it."""
 
+MOST_VALUES = 1000
+"""Of one field; the longest lists of numbers or names seen have some dozens. More must not hold others up."""
 NULL = '""'
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)\Z", re.ASCII)
@@ -92,6 +94,21 @@ class Reader:
     def repetitions(self, text: str) -> list[str]:
         """The repetitions of a field."""
         return text.split(self.delimiters.repetition) if self.delimiters.repetition else [text]
+
+    def values(self, text: str) -> list[str]:
+        """The repetitions of a field that are values each, as many as any real one has."""
+        mark = self.delimiters.repetition
+        found = text.split(mark, MOST_VALUES) if mark else [text]
+        if len(found) > MOST_VALUES:
+            found.pop()
+            told = f"more than {MOST_VALUES} repetitions; the others are left out"
+            self.faults.append(Fault(ProblemCode.TOO_MANY, told))
+        return found
+
+    def first(self, text: str) -> str:
+        """The first repetition of a field."""
+        mark = self.delimiters.repetition
+        return text.partition(mark)[0] if mark else text
 
     def whole(self, text: str) -> str:
         """Unescaped, white space kept: for narrative."""

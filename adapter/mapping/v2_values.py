@@ -28,7 +28,7 @@ def observation_value(reader: Reader, text: str, rule: FieldRule, kind: str = ""
     if kind == "NM":
         return _numeric(reader, text, unit)
     if kind in _CODED:
-        concept = codeable_concept(reader, reader.repetitions(text)[0], rule)
+        concept = codeable_concept(reader, reader.first(text), rule)
         if concept and reader.delimiters.repetition in text:
             reader.fault(ProblemCode.AMBIGUOUS_VALUE, "several coded values in one observation; the first is kept")
         return {"valueCodeableConcept": concept} if concept else None

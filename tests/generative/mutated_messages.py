@@ -1,0 +1,151 @@
+"""Real messages, spoiled, through the reading of the service: each ends as a statement or as a problem of the list.
+
+    python -m tests.generative.mutated_messages FOLDER --count 1000000 [--seed N]
+
+FOLDER holds `.hl7` files at any depth. Prints what became of them, the CPU time of the slowest (an outlier is read
+three times more, and the least counts) and the memory. Exit 1: anything unforeseen, over 50 ms, growing memory.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from adapter import config, simulator
+from adapter.envelope import Media
+from adapter.errors import MessageError, ProblemCode
+from adapter.hl7v2.message import Message
+from adapter.pipeline.told import Teller
+from adapter.service.assembly import Mappings, Translator, rules_of
+from tests.acceptance.hospital import trust_file
+from tests.generative.mutations import Mutator
+
+FEED = "epic"
+MOST_CPU_S = 0.050
+REPEATED = 3
+GROWTH = 1.15
+"""Memory at the end ÷ memory after a tenth."""
+BUNDLED = 10
+"""Every tenth message is also made a Bundle, as `convert` does."""
+
+
+class Outcome(NamedTuple):
+    """What a run found."""
+
+    ends: Counter[str]
+    unforeseen: list[str]
+    slowest_s: float
+    outliers: int
+    memory_mib: tuple[float, float]
+
+    @property
+    def is_good(self) -> bool:
+        early, late = self.memory_mib
+        return not self.unforeseen and self.slowest_s <= MOST_CPU_S and late <= early * GROWTH
+
+    def __str__(self) -> str:
+        total = sum(self.ends.values())
+        lines = [f"{total} messages: " + ", ".join(f"{count} {end}" for end, count in self.ends.most_common())]
+        lines.append(f"unforeseen: {len(self.unforeseen)}")
+        lines += self.unforeseen[:20]
+        slowest = (
+            f"slowest {self.slowest_s * 1e3:.1f} ms of CPU (limit {MOST_CPU_S * 1e3:.0f}), {self.outliers} read again"
+        )
+        lines.append(slowest)
+        lines.append(f"memory {self.memory_mib[0]:.0f} MiB after a tenth, {self.memory_mib[1]:.0f} MiB at the end")
+        return "\n".join(lines)
+
+
+class Reader:
+    """Reads a body as the service does: parse, map, and say who it is; now and then as a Bundle too."""
+
+    def __init__(self, folder: Path) -> None:
+        simulation = simulator.hospital(seed=1, infants=1)
+        settings = config.load_trust(trust_file(folder, simulation=simulation))
+        mappings = Mappings.load(settings)
+        self._translate = Translator(settings, mappings)
+        self._teller = Teller(rules_of(settings, mappings))
+        self._reading = mappings.feeds.of(FEED)
+
+    def read(self, raw: bytes, *, as_bundle: bool) -> str:
+        """How it ended: `read`, or the code of the problem. Anything else that is raised is unforeseen."""
+        try:
+            for statement in self._translate(FEED, Media.HL7V2, raw).statements:
+                for problem in statement.problems:
+                    ProblemCode(problem.code)
+                if statement.patient is not None:
+                    self._teller.tell(FEED, statement)
+            if as_bundle:
+                self._reading.bundle(Message.parse(raw))
+        except MessageError as error:
+            return str(ProblemCode(error.problem.code).value)
+        return "read"
+
+
+def run(messages: Sequence[bytes], *, count: int, seed: int) -> Outcome:
+    """`count` messages made of those given."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    mutator, ends, unforeseen = Mutator(list(messages), seed=seed), Counter[str](), list[str]()
+    slowest, outliers, early = 0.0, 0, 0.0
+    with tempfile.TemporaryDirectory(prefix="mutated-") as folder:
+        reader = Reader(Path(folder))
+        for number in range(count):
+            raw, as_bundle = mutator.next(), number % BUNDLED == 0
+            begun = time.process_time()
+            try:
+                ends[reader.read(raw, as_bundle=as_bundle)] += 1
+            except Exception as error:  # noqa: BLE001 - the very question is what else is raised
+                ends["unforeseen"] += 1
+                last = traceback.extract_tb(error.__traceback__)[-1]
+                unforeseen.append(f"  {number}: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}")
+                continue
+            spent = time.process_time() - begun
+            if spent > MOST_CPU_S:
+                outliers += 1
+                spent = min(_again(reader, raw, as_bundle=as_bundle) for _ in range(REPEATED))
+            slowest = max(slowest, spent)
+            if number == count // 10:
+                early = _memory_mib()
+    return Outcome(ends, unforeseen, slowest, outliers, (early, _memory_mib()))
+
+
+def _again(reader: Reader, raw: bytes, *, as_bundle: bool) -> float:
+    begun = time.process_time()
+    reader.read(raw, as_bundle=as_bundle)
+    return time.process_time() - begun
+
+
+def _memory_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def messages_of(folder: Path) -> list[bytes]:
+    """The real ones, segments ended by CR as on the wire."""
+    return [path.read_bytes().replace(b"\r\n", b"\r").replace(b"\n", b"\r") for path in sorted(folder.rglob("*.hl7"))]
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("folder", type=Path)
+    asked.add_argument("--count", type=int, default=10_000)
+    asked.add_argument("--seed", type=int, default=1)
+    given = asked.parse_args()
+    messages = messages_of(given.folder)
+    if not messages:
+        print(f"{given.folder}: no .hl7 file", file=sys.stderr)
+        return 2
+    outcome = run(messages, count=given.count, seed=given.seed)
+    print(f"{len(messages)} real messages, seed {given.seed}\n{outcome}")
+    return 0 if outcome.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
