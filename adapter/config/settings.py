@@ -119,6 +119,8 @@ class Identity(Positioned):
     """NHS number trace statuses that let a number link records."""
     absent_status_is_verified: bool = False
     """For feeds that never send a trace status."""
+    foreign_authorities: tuple[str, ...] = ()
+    """Hospitals whose messages stray into the feeds: what carries a number of theirs is parked (behaviour 106)."""
 
 
 class Hold(Positioned):
@@ -255,3 +257,4 @@ class TrustSettings(Positioned):
     def _authorities(self) -> Iterable[str]:
         for number in self.identity.hospital_numbers:
             yield from (number.authority, *number.also_sent_as)
+        yield from self.identity.foreign_authorities

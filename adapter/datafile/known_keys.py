@@ -1,7 +1,7 @@
 """Which keys a model knows at a place, so that an unknown one can be answered with "did you mean"."""
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -41,7 +41,7 @@ def _step(annotation: Any, part: int | str) -> list[Any]:
         keys = _keys(annotation)
         return list(_models_and_holders(keys[part])) if part in keys else []
     origin = get_origin(annotation)
-    if origin is dict and isinstance(part, str):
+    if origin in (dict, Mapping) and isinstance(part, str):
         return list(_models_and_holders(get_args(annotation)[1]))
     if origin in (list, tuple, frozenset, set) and isinstance(part, int):
         return list(_models_and_holders(get_args(annotation)[0]))

@@ -149,6 +149,9 @@ def _walk(node: Node, loc: tuple[int | str, ...]) -> tuple[TreePath, Node]:
 def _finding(error: ErrorDetails, at: Node, root: Node, path: TreePath, model: type[BaseModel]) -> Finding:
     last = error["loc"][-1] if error["loc"] else ""
     context = error.get("ctx", {})
+    if last == "[key]":
+        key = str(error["loc"][-2])
+        at = Node(value=key, place=_walk(root, path[:-1])[1].keys.get(key, at.place), source=at.source)
     if error["type"] == "missing":
         return at.finding(f'"{last}" is missing here')
     if error["type"] == "extra_forbidden":

@@ -32,6 +32,8 @@ class IdentitySettings:
     verified_statuses: frozenset[str] = frozenset({"01", "number-present-and-verified"})
     absent_status_is_verified: bool = False
     """For feeds that never send a trace status: whether their NHS numbers may link records."""
+    foreign_authorities: frozenset[str] = frozenset()
+    """Hospitals whose messages stray into these feeds: a message with a number of theirs is nobody's here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,11 @@ def _hospital_numbers(
     for number in named:
         if number.meaning is not Meaning.LOCAL or not number.value:
             continue
+        if number.authority in settings.foreign_authorities:
+            text = (
+                "a patient number of a hospital that the trust file names as foreign: the message is not for this one"
+            )
+            raise _conflict(ProblemCode.FOREIGN_AUTHORITY, text)
         if number.type and number.type not in settings.types:
             continue
         authority = _canonical(number, settings=settings)

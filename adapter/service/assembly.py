@@ -293,6 +293,7 @@ def identity_settings(settings: TrustSettings) -> IdentitySettings:
         types=frozenset(settings.identity.types),
         verified_statuses=frozenset(settings.identity.verified_statuses),
         absent_status_is_verified=settings.identity.absent_status_is_verified,
+        foreign_authorities=frozenset(settings.identity.foreign_authorities),
     )
 
 

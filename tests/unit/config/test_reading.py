@@ -101,3 +101,94 @@ def test_a_source_of_an_unknown_vendor_is_refused(tmp_path: Path) -> None:
     assert [(each.column, each.text, each.hint) for each in caught.value.findings] == [
         (55, 'unknown vendor "labs"', 'did you mean "lab"?')
     ]
+
+
+def findings(folder: Path, reading: str) -> list[tuple[int, str, str]]:
+    """Column, text and hint of what is wrong with a source's `reading`, which begins in column 1 of line 9."""
+    more = f"sources:\n  - {{name: lab, kind: mllp, port: 2576}}\nv2: {{reading:\n{reading}\n }}\n"
+    with pytest.raises(SetupError) as caught:
+        load_trust(a_trust(folder, more, here="{}"))
+    assert {(Path(each.file).name, each.line) for each in caught.value.findings} == {("trust.yaml", 9)}
+    return [(each.column, each.text, each.hint) for each in caught.value.findings]
+
+
+@pytest.mark.parametrize(
+    ("written", "column", "text", "hint"),
+    [
+        (
+            "{preprocess: [{do: strip-prefx, field: PID-3.1, prefix: N3}]}",
+            20,
+            '"strip-prefx" is not one of: strip-prefix, move, drop-empty-repetitions, keep-repetitions, '
+            "drop-repetitions",
+            'did you mean "strip-prefix"?',
+        ),
+        (
+            "{preprocess: [{do: strip-prefix, field: PID3, prefix: N3}]}",
+            41,
+            '"PID3" is no position in a message; write PID-13, or PID-3.1 for a component',
+            "",
+        ),
+        (
+            "{preprocess: [{do: strip-prefix, feild: PID-3, field: PID-3, prefix: N3}]}",
+            34,
+            'unknown key "feild"',
+            'did you mean "field"?',
+        ),
+        ("{preprocess: [{do: strip-prefix, field: PID-3}]}", 15, '"prefix" is missing here', ""),
+        (
+            "{preprocess: [{do: move, from: PID-19, to: PID-3.1}]}",
+            44,
+            "should be a whole field, PID-3",
+            "",
+        ),
+        (
+            "{preprocess: [{do: move, from: ZPI-4, to: PID-3}]}",
+            15,
+            "`move` stays in one segment; across segments use z_segments or visit_number",
+            "",
+        ),
+        (
+            '{preprocess: [{do: move, from: PID-2, to: PID-3, matching: "AH("}]}',
+            60,
+            "is no regular expression: missing ), unterminated subpattern at position 2",
+            "",
+        ),
+        (
+            "{preprocess: [{do: drop-repetitions, field: PID-3}]}",
+            15,
+            "`authority` or `type` says which repetitions",
+            "",
+        ),
+        ("{z_segments: {PV1-3: PID-32}}", 1, "PV1-3 is no field of a Z segment", ""),
+        ("{z_segments: {ZU1-27: MSH-2}}", 23, "MSH-2 tells how the message is written; it cannot be changed", ""),
+        ('{time_formats: ["%d/%m"]}', 17, "should have a year, a month and a day, such as %d/%m/%Y %H:%M", ""),
+        (
+            '{time_formats: ["%d/%m/%Y %Q"]}',
+            17,
+            "%Q is no part of a time here; known are %Y %y %m %b %B %d %H %I %p %M %S %z",
+            "",
+        ),
+        ("{exceptions: {PID-13: {nul: ignore}}}", 24, 'unknown key "nul"', 'did you mean "null"?'),
+        ("{exceptions: {PID-13: {}}}", 23, "say `null`, `empty` or both", ""),
+        ("{lists: {DG2: snapshot}}", 10, '"DG2" is not one of: DG1, PR1, OBX', 'did you mean "DG1"?'),
+        (
+            "{exceptions: {PID13: {null: ignore}}}",
+            15,
+            '"PID13" is no position in a message; write PID-13, or PID-3.1 for a component',
+            "",
+        ),
+    ],
+)
+def test_a_wrong_word_is_named_where_it_stands_with_what_was_meant(
+    tmp_path: Path, written: str, column: int, text: str, hint: str
+) -> None:
+    assert (column, text, hint) in findings(tmp_path, written)
+
+
+def test_a_source_that_is_no_hl7_v2_takes_no_reading(tmp_path: Path) -> None:
+    more = (
+        "sources: [{name: f, kind: fhir-search, base_url: 'https://f.example/r4', from: 2026-01-01,"
+        " types: {Patient: {}}, reading: {null: clear}}]\n"
+    )
+    with pytest.raises(SetupError, match='unknown key "reading"'):
+        load_trust(a_trust(tmp_path, more, here="{}"))
