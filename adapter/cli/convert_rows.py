@@ -83,7 +83,7 @@ class Rows:
             Source(number, number, 0, b"", Assertion(_FEED, subject, statement.items, statement.context))
             for number, statement in enumerate(statements, start=1)
         ]
-        past = history(sources)
+        past = history(sources, study_of=self.csor.study_of)
         patient = self._patient(statements) or {}
         cases = judged(past, patient, self._drafting.notes(past), rules=self.rules)
         drafts = self._drafting.all_of(past, patient, cases, sources=tuple(sources), key=key, mother=None)

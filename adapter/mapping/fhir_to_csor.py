@@ -29,7 +29,7 @@ from adapter.mapping.csor_trace import (
     trace_field,
 )
 from adapter.mapping.drugs import drugs_decider, load_drugs
-from adapter.mapping.examinations import Examinations, load_examinations
+from adapter.mapping.examinations import OTHER, Examinations, load_examinations
 from adapter.mapping.laboratory import Laboratory
 from adapter.mapping.measures import Measures, load_measures
 from adapter.mapping.operation_notes import load_operation_notes, notes_decider
@@ -86,11 +86,18 @@ class CsorMaps:
         self.examination_codes = examinations.codes()
         """The same codes without their systems: for HL7 v2, where OBR-4 often names none."""
         self.outcome_rules = outcome_rules
+        self._examinations = examinations
         self._projects = {kind: each.project for kind, each in kinds.items()}
 
     def is_measure(self, concept: Resource) -> bool:
         """Whether an Observation of this code is a measurement without a sample."""
         return self.measures.decision({"code": concept}) is not None
+
+    def study_of(self, resource: Resource) -> str | None:
+        """Which listed study an order, an examination or a report names; None where no table tells."""
+        named = [*(resource.get("procedureCode") or ()), resource.get("code"), resource.get("description")]
+        study = self._examinations.study([each for each in named if each]).value
+        return None if study == OTHER else str(study)
 
     def kinds_of(self, resource_type: str) -> tuple[str, ...]:
         """The kinds of row that a resource of this type may give."""

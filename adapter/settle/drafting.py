@@ -36,6 +36,7 @@ class Maps(Protocol):
     def project(
         self, kind: str, resource: Resource, context: Mapping[str, Resource], birth: str | None = None
     ) -> Projected | None: ...
+    def study_of(self, resource: Resource) -> str | None: ...
 
 
 _LIST_KINDS = (("diagnosis", "diagnoses"), ("operation", "procedures"))
@@ -49,6 +50,7 @@ class Drafting:
     def __init__(self, maps: Maps, *, record_id: Callable[[str, str], RecordId]) -> None:
         self._maps = maps
         self._record_id = record_id
+        self.study_of = maps.study_of
 
     def of_numbers(self, past: History) -> list[Draft]:
         """Rows keyed by numbers that the trust gave; another child may claim the same."""

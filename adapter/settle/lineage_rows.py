@@ -49,7 +49,7 @@ class RowTracer:
         """Everything but its results."""
         if person_id not in self._children:
             known, key, sources = self.refolder.child(person_id)
-            past, patient = history(sources), self.refolder.person(person_id).resource
+            past, patient = history(sources, study_of=self._csor.study_of), self.refolder.person(person_id).resource
             cases = judged(past, patient, self._drafting.notes(past), rules=self._rules)
             mother = mother_named_by(known)
             rows = self._drafting.rows_of(past, patient, cases, sources=sources, key=key, mother=mother)

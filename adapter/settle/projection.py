@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from adapter.assertion import OF_FEED, Assertion, Item, ItemKind, Resource
+from adapter.assertion import OF_FEED, Item, ItemKind, Resource
 from adapter.chart import live
 from adapter.errors import Problem
+from adapter.settle.accessions import StudyOf, apart, group_of
+from adapter.settle.said import Said as Said
+from adapter.settle.said import Source as Source
 
 RecordId = bytes
 
@@ -26,16 +29,6 @@ class Projected(Protocol):
 
 Project = Callable[[str, Resource, Mapping[str, Resource], str | None], Projected | None]
 """Kind, resource, context, day of birth → the row's fields, or None where the rule set leaves it out."""
-
-
-class Source(NamedTuple):
-    """One stored assertion: the refs a row carries, and the key it is sealed under."""
-
-    assertion_id: int
-    message_id: int
-    identifier_id: int
-    key_id: bytes
-    assertion: Assertion
 
 
 class RowState(IntEnum):
@@ -59,13 +52,6 @@ class Draft(NamedTuple):
     state: RowState
 
 
-class Said(NamedTuple):
-    """One item and where it came from."""
-
-    item: Item
-    source: Source
-
-
 class History(NamedTuple):
     """All that one child's ADT assertions say, by natural key."""
 
@@ -87,22 +73,28 @@ _TRUSTS_OWN = ("visit|", "imaging|")
 def scoped_key(item: Item, source: Source) -> str:
     """A natural key that no other sender's numbers can meet."""
     if item.key.startswith(_TRUSTS_OWN):
-        return item.key
+        return group_of(item.key)
     if item.key.startswith(OF_FEED):
         return item.key.removeprefix(OF_FEED)
     if item.key == "person" or item.key.startswith(_WITHOUT_ORDER):
         # An OBX of an ADT has no order number: a weight of every child would have one key.
         subject = source.assertion.subject
         return f"{subject.authority}|{subject.value}|{item.key}"
-    return f"{source.assertion.feed}|{item.key}"
+    return f"{source.assertion.feed}|{group_of(item.key) if item.kind is ItemKind.IMAGING else item.key}"
 
 
-def history(sources: Iterable[Source]) -> History:
-    """Cancels applied, lists replaced; nothing under a withdrawn visit counts."""
+def history(sources: Iterable[Source], *, study_of: StudyOf) -> History:
+    """Cancels applied, lists replaced, examinations told apart; nothing under a withdrawn visit counts."""
     grouped: dict[ItemKind, dict[str, list[Said]]] = {kind: {} for kind in ItemKind}
     for source in sources:
         for item in source.assertion.items:
             grouped[item.kind].setdefault(scoped_key(item, source), []).append(Said(item, source))
+    examinations = grouped[ItemKind.IMAGING]
+    grouped[ItemKind.IMAGING] = {
+        key: list(each)
+        for group, said in examinations.items()
+        for key, each in apart(group, said, study_of=study_of).items()
+    }
     encounters = grouped[ItemKind.ENCOUNTER]
     visits = {key: live.resolve_visit(key, [said.item for said in all_said]) for key, all_said in encounters.items()}
     withdrawn = {key for key, visit in visits.items() if visit.is_withdrawn}

@@ -103,5 +103,5 @@ class Sharing:
     def _claimed(self, conn: Connection, person_id: int) -> set[bytes]:
         members = [row.id for row in registry.by_person(conn, [person_id])]
         ids = assertions.ids_of_identifiers(conn, members, kind=AssertionKind.ADT)
-        past = history(self._load(conn, ids))
+        past = history(self._load(conn, ids), study_of=self._drafting.study_of)
         return {draft.record_id for draft in self._drafting.of_numbers(past)}

@@ -138,3 +138,10 @@ def _seconds(minute: str) -> str:
 
 def _wire(lines: list[str]) -> bytes:
     return ("\r".join(lines) + "\r").encode()
+
+
+def a_message(kind: str, baby: Baby, *segments: str, at: str, ward: str = NICU, control: str = "") -> bytes:
+    """A message of any type: of this baby, on this ward, with these segments; PV1 is left out with ward ``""``."""
+    code, _, event = kind.partition("^")
+    visit = [_pv1(ward, f"V{baby.number}", "", "")] if ward else []
+    return _wire([_msh(code, event, at, control), baby.pid(), *visit, *segments])

@@ -23,7 +23,7 @@ def the_image(statement: Statement) -> Item:
 def test_a_report_is_one_item_under_its_accession_number() -> None:
     statement = oru(REPORT, "OBX|1|TX|REP||Dilated loops.||||||F", "OBX|2|FT|REP||No free gas.||||||F")
     item = the_image(statement)
-    assert item.key == "imaging|RXX123"
+    assert item.key == "imaging|RXX123|XABDO"
     assert item.clock_us == 1767442200_000000
     report = item.resources[0]
     assert report["resourceType"] == "DiagnosticReport"
@@ -45,7 +45,7 @@ def test_a_report_is_one_item_under_its_accession_number() -> None:
 @pytest.mark.parametrize("section", ["RX", "us", "CT", "MR", "NMR", "NM", "CUS", "RUS", "OUS", "RAD^Radiology^HL70074"])
 def test_what_is_radiology_stands_in_a_table(section: str) -> None:
     statement = oru(REPORT.replace("|RAD|", f"|{section}|"), "OBX|1|NM|AP||12|mm|||||F")
-    assert the_image(statement).key == "imaging|RXX123"
+    assert the_image(statement).key == "imaging|RXX123|XABDO"
     assert items(statement, ItemKind.OBSERVATION) == []
 
 
@@ -153,7 +153,7 @@ def an_order(control: str = "NW", *, status: str = "", filler: str = "RXX123", s
 @pytest.mark.behaviour(137)
 def test_a_request_for_an_image_has_the_time_it_was_made() -> None:
     item = the_image(an_order())
-    assert item.key == "imaging|RXX123"
+    assert item.key == "imaging|RXX123|XABDO"
     request = item.resources[0]
     assert request["resourceType"] == "ServiceRequest"
     assert request["authoredOn"] == "2026-01-03T09:30:00+00:00"
@@ -174,7 +174,7 @@ def test_an_order_follows_its_state(control: str, sent: str, status: str) -> Non
 
 def test_a_request_without_an_accession_number_is_kept_under_its_placer_number() -> None:
     item = the_image(an_order(filler=""))
-    assert item.key == "imaging-order|P7"
+    assert item.key == "imaging-order|P7|XABDO"
     assert [each["value"] for each in item.resources[0]["identifier"]] == ["P7"]
 
 
@@ -187,7 +187,7 @@ def test_a_laboratory_order_says_only_who_the_patient_is(kind: str) -> None:
 def test_several_orders_of_a_message_are_several_items() -> None:
     orders = [f"ORC|NW|P{n}|A{n}\rOBR|1|P{n}|A{n}|XCH" + "|" * 20 + ("RAD", "LAB", "US")[n] for n in range(3)]
     statement = stated(a_message("OMG^O19", PID, *orders))
-    assert [item.key for item in items(statement, ItemKind.IMAGING)] == ["imaging|A0", "imaging|A2"]
+    assert [item.key for item in items(statement, ItemKind.IMAGING)] == ["imaging|A0|XCH", "imaging|A2|XCH"]
 
 
 def test_a_text_of_several_segments_is_traced_to_each_of_its_pieces() -> None:
