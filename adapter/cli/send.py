@@ -120,6 +120,7 @@ class _Line:
                         continue
                     ack = parse_ack(event.body)
                     if ack is None or ack.control_id == control_id or ack.control_id != answered:
+                        self._is_told = False
                         return ack
         except TimeoutError:
             raise LineError(f"no answer to message {self._sent} within {self._timeout_s:g} s{_UNSURE}") from None

@@ -32,6 +32,8 @@ _log = structlog.get_logger()
 MEDIA_TYPES = ("application/hl7-v2", "x-application/hl7-v2+er7")
 _MOST_REQUESTS = 64
 """At once; one more is told to come again (503)."""
+_GRACE_S = 3
+"""How long a stop waits for requests under way. Idle TLS connections, whose clients say no goodbye, last as long."""
 
 _Event = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Event]]
@@ -113,7 +115,7 @@ class HttpListener:
             proxy_headers=False,
             limit_concurrency=_MOST_REQUESTS,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=_GRACE_S,
         )
         config.load()
         config.ssl = self._tls.context if self._tls else None

@@ -14,6 +14,8 @@ from adapter.sources.tls import why_refused
 
 _log = structlog.get_logger()
 _EARLY_BUFFER_BYTES = 64 * 1024
+_GOODBYE_S = 1.0
+"""How long a closed connection may take to send what is left and say goodbye; many senders never answer it."""
 
 
 class TlsGate(asyncio.Protocol):
@@ -36,7 +38,12 @@ class TlsGate(asyncio.Protocol):
         loop, early = asyncio.get_running_loop(), _Early()
         try:
             secured = await loop.start_tls(
-                transport, early, self._context, server_side=True, ssl_handshake_timeout=self._handshake_s
+                transport,
+                early,
+                self._context,
+                server_side=True,
+                ssl_handshake_timeout=self._handshake_s,
+                ssl_shutdown_timeout=_GOODBYE_S,
             )
         except OSError as error:  # ssl.SSLError and a handshake that takes too long among them
             reason, address = why_refused(error), str(transport.get_extra_info("peername", ("",))[0])

@@ -41,9 +41,11 @@ def a_receiver_that(answers: bytes | None, *, closes: bool = False) -> Iterator[
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield server.getsockname()[1]
-        done.set()
-        thread.join(5)
+        try:
+            yield server.getsockname()[1]
+        finally:
+            done.set()
+            thread.join(5)
 
 
 def test_each_message_of_each_file_is_sent_and_each_answer_printed(tmp_path: Path) -> None:
