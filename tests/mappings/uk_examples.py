@@ -20,7 +20,7 @@ from adapter.assertion import Resource
 from adapter.datafile import Positioned, load_model
 from adapter.hl7v2 import Message
 from adapter.service.feeds import FeedReading, overlay_of, rules_of_reading
-from tests.mappings.alike import Difference, agreeing, align, leaf_count, plain
+from tests.mappings.alike import Difference, align, agreeing, leaf_count, plain
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 FOLDER = MAPPINGS / "examples" / "v2-uk"
@@ -133,9 +133,7 @@ def judge(path: Path) -> Verdict:
         differences += align(each.fields, got, f"{each.resource}[{each.label}]")
     left = [reference for reference in produced if reference not in labels]
     for reference in left:
-        differences += align(
-            {}, plain(produced[reference], labels), f"{produced[reference]['resourceType']}[unexpected]"
-        )
+        differences += align({}, plain(produced[reference], labels), f"{produced[reference]['resourceType']}[unexpected]")
     said = _beside(path)
     told = {"cleared": sorted(wanted.cleared), "retired": sorted(wanted.retired)}
     differences += align(told, said, "message")
