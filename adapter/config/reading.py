@@ -6,7 +6,7 @@ A path is `PID-13` (a field) or `PID-3.1` (a component). What each setting does 
 import codecs
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
@@ -60,6 +60,17 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+S = TypeVar("S")
+
+
+def _in_one_segment(step: S, source: str, target: str) -> S:
+    if source.partition("-")[0] != target.partition("-")[0]:
+        raise ValueError("this step stays in one segment; across segments use z_segments or visit_number")
+    if source.partition(".")[0] == target:
+        raise ValueError("what is taken and where it goes are one field")
+    return step
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Position = Annotated[str, AfterValidator(_position)]
 FieldPosition = Annotated[Position, AfterValidator(_field)]
@@ -90,11 +101,21 @@ class Move(Positioned):
 
     @model_validator(mode="after")
     def _within_one_segment(self) -> Self:
-        if self.source.partition("-")[0] != self.target.partition("-")[0]:
-            raise ValueError("`move` stays in one segment; across segments use z_segments or visit_number")
-        if self.source.partition(".")[0] == self.target:
-            raise ValueError("`from` and `to` are one field")
-        return self
+        return _in_one_segment(self, self.source, self.target)
+
+
+class TakeOut(Positioned):
+    """Of `NH{status:01}` in `PID-3.5` the `01` becomes `PID-32`, and `NH` stays."""
+
+    do: Literal["take-out"]
+    field: Position
+    after: Text
+    before: Text
+    target: Annotated[FieldPosition, Field(alias="to")]
+
+    @model_validator(mode="after")
+    def _within_one_segment(self) -> Self:
+        return _in_one_segment(self, self.field, self.target)
 
 
 class DropEmptyRepetitions(Positioned):
@@ -121,7 +142,7 @@ class ChooseRepetitions(Positioned):
         return self
 
 
-Step = Annotated[StripPrefix | Move | DropEmptyRepetitions | ChooseRepetitions, Field(discriminator="do")]
+Step = Annotated[StripPrefix | Move | TakeOut | DropEmptyRepetitions | ChooseRepetitions, Field(discriminator="do")]
 
 
 class VisitNumber(Positioned):

@@ -4,6 +4,7 @@ Every scalar is text until a model asks for something else, so that `NO`, `012`,
 knows what a mapping or a setting means.
 """
 
+from adapter.datafile.known_keys import known_keys
 from adapter.datafile.models import (
     CONCEALED,
     Duration,
@@ -25,6 +26,7 @@ __all__ = [
     "Positioned",
     "did_you_mean",
     "hyphenated",
+    "known_keys",
     "load_model",
     "positions_of",
     "read_csv",

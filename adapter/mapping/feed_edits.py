@@ -19,6 +19,7 @@ from adapter.mapping.feed_rules import (
     Move,
     Put,
     StripPrefix,
+    TakeOut,
 )
 from adapter.mapping.feed_silence import Silences
 from adapter.mapping.rules import Place
@@ -97,6 +98,8 @@ class _Message:
             self._take_death_back(edit.words)
         elif isinstance(edit, Move):
             self._move(edit)
+        elif isinstance(edit, TakeOut):
+            self._take_out(edit)
         else:
             for fields in self.fields_of(edit.at.segment):
                 whole = get(fields, edit.at.field)
@@ -109,6 +112,7 @@ class _Message:
             kept = [self._stripped(piece, edit) for piece in pieces]
         elif isinstance(edit, Choose):
             kept = [piece for piece in pieces if self._fits(piece, edit) is edit.keeps]
+            kept = kept or pieces if edit.only_if_any else kept
         elif isinstance(edit, DropEmpty):
             kept = [piece for piece in pieces if self._value(piece)]
         elif isinstance(edit, Blank):
@@ -157,6 +161,24 @@ class _Message:
         if not edit.authority and not edit.type:
             return piece
         return self._join(self._marks.component, [value, "", "", edit.authority, edit.type])
+
+    def _take_out(self, edit: TakeOut) -> None:
+        for fields in self.fields_of(edit.at.segment):
+            whole = get(fields, edit.at.field)
+            pieces = [piece.split(self._marks.component) for piece in self._repetitions(whole)]
+            number = max(edit.at.component, 1) - 1
+            for parts in pieces:
+                text = self._part(parts, number)
+                head = text.find(edit.after)
+                start = head + len(edit.after)
+                end = text.find(edit.before, start) if head >= 0 else -1
+                if end < 0:
+                    continue
+                put(fields, edit.target.field, text[start:end])
+                rest = [piece for piece in (text[:head], text[end + len(edit.before) :]) if piece]
+                parts[number] = rest[0] if len(rest) == 1 else self._join("", rest)
+            repetitions = [self._join(self._marks.component, parts) for parts in pieces]
+            put(fields, edit.at.field, self._join(self._marks.repetition, repetitions))
 
     def _put(self, edit: Put) -> None:
         for index, name in enumerate(self._names):

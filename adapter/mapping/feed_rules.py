@@ -37,6 +37,15 @@ class Move(NamedTuple):
     """Only values that this regular expression matches as a whole."""
 
 
+class TakeOut(NamedTuple):
+    """What stands between two marks in a component becomes a field: of `NH{status:01}` the `01` is `PID-32`."""
+
+    at: Place
+    after: str
+    before: str
+    target: Place
+
+
 class Choose(NamedTuple):
     """Of the repetitions of a field (CX) those that fit, or all the others."""
 
@@ -44,6 +53,8 @@ class Choose(NamedTuple):
     keeps: bool
     authorities: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
+    only_if_any: bool = False
+    """Where none fits, all stay."""
 
 
 class DropEmpty(NamedTuple):
@@ -72,7 +83,7 @@ class DeathUndone(NamedTuple):
     words: tuple[str, ...]
 
 
-Edit: TypeAlias = StripPrefix | Move | Choose | DropEmpty | Blank | Put | DeathUndone
+Edit: TypeAlias = StripPrefix | Move | TakeOut | Choose | DropEmpty | Blank | Put | DeathUndone
 
 
 class Silence(NamedTuple):

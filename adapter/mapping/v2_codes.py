@@ -96,7 +96,7 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
         found["type"] = {"coding": [{"system": IDENTIFIER_TYPES, "code": known} if known else {"code": kind}]}
     if system:
         found["system"] = system
-    found["value"] = value
+    found["value"] = _ten_digits(reader, value) if system == NHS_NUMBER else value
     if name:
         found["assigner"] = {"display": name}
     span = {
@@ -110,6 +110,14 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
         extension = _trace_status(reader, trace_status)
         found |= {"extension": [extension]} if extension else {}
     return found
+
+
+def _ten_digits(reader: Reader, value: str) -> str:
+    """An NHS number as FHIR has it; hospitals send it with blanks and dashes, too (behaviour 100)."""
+    digits = value.replace(" ", "").replace("-", "")
+    return (
+        reader.derive("digits", value, digits) if digits != value and len(digits) == 10 and digits.isdigit() else value
+    )
 
 
 def licence(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:

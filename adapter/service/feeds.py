@@ -10,7 +10,18 @@ from adapter.assertion import Resource
 from adapter.config import Reading, TrustSettings, V2Source, reading
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.timestamps import Moment, read_time, rewritten
-from adapter.mapping.feed_rules import Blank, Choose, DeathUndone, DropEmpty, Edit, Move, Put, Silence, StripPrefix
+from adapter.mapping.feed_rules import (
+    Blank,
+    Choose,
+    DeathUndone,
+    DropEmpty,
+    Edit,
+    Move,
+    Put,
+    Silence,
+    StripPrefix,
+    TakeOut,
+)
 from adapter.mapping.rules import place
 from adapter.mapping.trace import Origin, trace, trace_related
 from adapter.statement import Statement
@@ -110,7 +121,7 @@ def _edits(said: Reading) -> Iterator[Edit]:
         yield Put(place(source), place(target))
     visit = said.visit_number
     if visit.type:
-        yield Choose(place(visit.field), keeps=True, types=(visit.type,))
+        yield Choose(place(visit.field), keeps=True, types=(visit.type,), only_if_any=True)
     for path, standard in ((visit.field, "PV1-19"), (said.accession, "OBR-3")):
         if path != standard:
             yield Put(place(path), place(standard))
@@ -124,6 +135,8 @@ def _step(step: reading.Step) -> Edit:
     if isinstance(step, reading.Move):
         told = {"authority": step.authority or "", "type": step.type or "", "pattern": step.matching or ""}
         return Move(place(step.source), place(step.target), **told)
+    if isinstance(step, reading.TakeOut):
+        return TakeOut(place(step.field), step.after, step.before, place(step.target))
     if isinstance(step, reading.DropEmptyRepetitions):
         return DropEmpty(place(step.field))
     if isinstance(step, reading.ChooseRepetitions):

@@ -157,6 +157,7 @@ STEPS: dict[str, Step] = {
     "present": lambda *_: "true",
     "prefix": lambda text, step, *_: step["argument"] + text,
     "hyphens": lambda text, *_: text.replace(" ", "-"),
+    "digits": lambda text, *_: re.sub("[ -]", "", text),
     "lines": lambda text, step, *_: "\n".join(unescaped(line) for line in text.split(step["argument"])),
     "join": lambda text, step, *_: joined(text, step["argument"], step["result"]),
     "offset": lambda text, *_: text.removesuffix("Z") + "+00:00",

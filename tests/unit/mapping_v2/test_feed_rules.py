@@ -20,6 +20,7 @@ from adapter.mapping.feed_rules import (
     Put,
     Silence,
     StripPrefix,
+    TakeOut,
 )
 from adapter.mapping.rules import place
 from adapter.mapping.trace import trace
@@ -155,6 +156,20 @@ def test_only_what_looks_like_the_number_is_moved() -> None:
     assert numbers(other) == [("700001", "RXX", "MR"), ("0000256", "OLD", "PI")]
 
 
+@pytest.mark.behaviour(102)
+def test_a_trace_status_in_the_type_of_a_number_is_taken_out_of_it() -> None:
+    rules = FeedRules(edits=(TakeOut(place("PID-3.5"), "{status:", "}", place("PID-32")),))
+    found = patient(pid(p3="9990000018^^^NHS^NH{status:01}~RR1^^^HOSP^PI"), rules=rules)
+    assert numbers(found) == [("9990000018", "NHS", "NH"), ("RR1", "HOSP", "PI")]
+    assert found["identifier"][0]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "01"
+
+
+@pytest.mark.behaviour(100)
+def test_an_nhs_number_with_blanks_is_ten_digits() -> None:
+    found = patient(pid(p3="999 000 0018^^^NHS^NH~70 00 01^^^RXX^MR"), rules=mapping.STANDARD)
+    assert numbers(found) == [("9990000018", "NHS", "NH"), ("70 00 01", "RXX", "MR")]
+
+
 def test_empty_repetitions_and_those_of_a_foreign_authority_are_left_out() -> None:
     sent = pid(p3="700001^^^RXX^MR~^^^^MR~88^^^OTHER&1.2&ISO^MR~")
     edits = (DropEmpty(place("PID-3")), Choose(place("PID-3"), keeps=False, authorities=("OTHER",)))
@@ -243,6 +258,7 @@ def test_a_feed_that_declares_one_character_set_and_sends_another_is_read_by_its
 def test_every_value_of_a_message_put_right_leads_back_to_the_bytes_it_was_cut_from() -> None:
     edits = (
         StripPrefix(place("PID-3.1"), ("N3",)),
+        TakeOut(place("PID-3.5"), "{s:", "}", place("PID-25")),
         Move(place("PID-19"), place("PID-3"), authority="NHS", type="NH"),
         DropEmpty(place("PID-3")),
         Put(place("ZU1-27"), place("PID-32")),
@@ -252,7 +268,7 @@ def test_every_value_of_a_message_put_right_leads_back_to_the_bytes_it_was_cut_f
     rules = FeedRules(null="ignore", edits=edits, time_formats=("%d/%m/%Y %H:%M",))
     lines = [
         MSH,
-        pid(p3="N3700001^^^RXX^MR~^^^^MR", p8='""', p18="V55", p19="9990000018"),
+        pid(p3="N3700001^^^RXX^M{s:2}R~^^^^MR", p8='""', p18="V55", p19="9990000018"),
         pv1(p19="", p44="01/09/2026 10:15"),
         "ZV1||SURG^Surgical ward",
         "ZU1|" + "|" * 26 + "01",
@@ -276,6 +292,7 @@ def test_every_value_of_a_message_put_right_leads_back_to_the_bytes_it_was_cut_f
         ("location[0].location.identifier.value", "ZV1[1]-2.1"),
         ("identifier[1].extension[0].valueCodeableConcept.coding[0].code", "ZU1[1]-27"),
         ("period.start", "PV1[1]-44"),
+        ("multipleBirthInteger", "PID[1]-3.5"),
     } <= places
 
 

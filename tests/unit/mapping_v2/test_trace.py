@@ -90,6 +90,7 @@ STEPS: dict[str, Callable[[str, str], str]] = {
     "number": lambda text, _: str(Decimal(text)),
     "prefix": lambda text, argument: argument + text,
     "hyphens": lambda text, _: text.replace(" ", "-"),
+    "digits": lambda text, _: re.sub("[ -]", "", text),
     "yes-no": lambda text, _: str(text == "Y"),
     "integer": lambda text, _: str(int(text)),
     "lines": lambda text, argument: "\n".join(unescaped(line) for line in text.split(argument)),
