@@ -133,7 +133,9 @@ def judge(path: Path) -> Verdict:
         differences += align(each.fields, got, f"{each.resource}[{each.label}]")
     left = [reference for reference in produced if reference not in labels]
     for reference in left:
-        differences += align({}, plain(produced[reference], labels), f"{produced[reference]['resourceType']}[unexpected]")
+        differences += align(
+            {}, plain(produced[reference], labels), f"{produced[reference]['resourceType']}[unexpected]"
+        )
     said = _beside(path)
     told = {"cleared": sorted(wanted.cleared), "retired": sorted(wanted.retired)}
     differences += align(told, said, "message")
