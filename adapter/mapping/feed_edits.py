@@ -204,8 +204,9 @@ class _Message:
         return None
 
     def _take_death_back(self, words: Sequence[str]) -> None:
+        upper = {word.upper() for word in words}
         for fields in self.fields_of(_DEATH.segment):
-            if self._text(fields, _DEATH).strip() in words:
+            if self._text(fields, _DEATH).strip().upper() in upper:
                 put(fields, _DEATH.field, "")
                 put(fields, _IS_DEAD.field, "N")
 

@@ -78,7 +78,7 @@ class Put(NamedTuple):
 
 
 class DeathUndone(NamedTuple):
-    """Words in PID-29 that take a death back; read as PID-30 `N` (behaviour 122)."""
+    """Words in PID-29, in any case, that take a death back; read as PID-30 `N` (behaviour 122)."""
 
     words: tuple[str, ...]
 

@@ -227,7 +227,7 @@ def test_each_order_takes_the_accession_number_that_follows_it() -> None:
 @pytest.mark.behaviour(122)
 def test_a_word_of_the_sites_own_takes_a_death_back() -> None:
     rules = FeedRules(edits=(DeathUndone(("ALIVE", "RESURREC")),))
-    found = stated(pid(p29="ALIVE", p30=""), rules=rules)
+    found = stated(pid(p29="Alive", p30=""), rules=rules)
     assert found.patient is not None
     assert found.patient["deceasedBoolean"] is False
     assert "deceasedDateTime" in found.items[0].cleared
