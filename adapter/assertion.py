@@ -26,6 +26,8 @@ class ItemKind(StrEnum):
     PROCEDURES = "procedures"
     OBSERVATION = "observation"
     """One laboratory value."""
+    RESULT_LIST = "result-list"
+    """Which results one report of an order holds, from a feed whose reports are whole."""
     MEASUREMENT = "measurement"
     """One measurement without a sample: growth, gestation, Apgar score."""
     IMAGING = "imaging"

@@ -78,6 +78,8 @@ class ProblemCode(StrEnum):
     SYSTEM_INFERRED = "P121"
     UNDECODABLE_TEXT = "P122"
     SOURCES_DISAGREE = "P123"
+    STATUSES_DISAGREE = "P124"
+    BAD_DOCUMENT = "P125"
     # identity
     TWO_NHS_NUMBERS = "P201"
     MOTHERS_NUMBER = "P202"

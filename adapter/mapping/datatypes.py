@@ -21,6 +21,7 @@ from adapter.mapping.v2_people import (
     practitioner,
 )
 from adapter.mapping.v2_reader import Json, Reader
+from adapter.mapping.v2_statuses import result_status
 from adapter.mapping.v2_values import attachment, dose, observation_value, period, quantity, reference_range
 
 Convert: TypeAlias = Callable[..., Json | None]
@@ -117,6 +118,7 @@ CONVERSIONS: Mapping[Conversion, Convert] = {
     Conversion.DOSE: dose,
     Conversion.ATTACHMENT: attachment,
     Conversion.OBSERVATION_VALUE: observation_value,
+    Conversion.RESULT_STATUS: result_status,
     Conversion.REFERENCE_RANGE: reference_range,
 }
 

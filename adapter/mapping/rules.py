@@ -92,6 +92,7 @@ class Conversion(StrEnum):
     DOSE = "dose"
     ATTACHMENT = "Attachment"
     OBSERVATION_VALUE = "observation-value"
+    RESULT_STATUS = "result-status"
     REFERENCE_RANGE = "reference-range"
 
 

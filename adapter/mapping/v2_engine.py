@@ -140,6 +140,8 @@ class Engine:
         """`remembers=False` reads every field anew, as tracing must; `join` then keeps the places of texts."""
         self.rules = rules
         self.reader = reader
+        reader.order_decides = rules.status_precedence == "obr"
+        self.reports_are_whole = rules.list_rule("OBX") == "snapshot"
         self._prepare = preparation(rules, reader.delimiters, join)
         marks = reader.delimiters
         self._inner_marks = marks.repetition + marks.component + marks.subcomponent

@@ -61,6 +61,8 @@ class Reader:
 
     remembers = True
     """Whether values read once may be given again."""
+    order_decides = False
+    """Whether OBR-25 stands above OBX-11 in this feed."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ For each block: `make` (the resource of one segment), `around` (all it is made o
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from adapter.mapping.rules import Block, Condition, FieldRule, KeyPart, place
+from adapter.mapping.rules import Block, Condition, Conversion, FieldRule, KeyPart, place
 from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_pieces import absent, assignment, conditions, indented, key_paths, made_of, top_of
 
@@ -100,7 +100,11 @@ class BlockSource:
     def _fetched(self, number: int, rule: FieldRule) -> str:
         more = "".join(f", {self._field(path)}" for path in rule.using)
         key = f"(t{more})" if more else "t"
-        return f"c{number}({key}) or m{number}(t{more})"
+        found = f"c{number}({key}) or m{number}(t{more})"
+        if rule.as_ is Conversion.RESULT_STATUS:
+            # Nearly always both say the same, and there is nothing to weigh.
+            return f"(c{number}(t) or m{number}(t)) if t == {more[2:]} else ({found})"
+        return found
 
     def _referred(self, number: int, rule: FieldRule) -> str:
         found = f"g.get({'>' + (rule.refers_to or '')!r})"

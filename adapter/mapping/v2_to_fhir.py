@@ -22,6 +22,7 @@ from adapter.mapping.v2_codes import codeable_concept
 from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_required import completed
+from adapter.mapping.v2_result_lists import result_lists
 from adapter.mapping.v2_walk import Walk
 from adapter.statement import Statement
 
@@ -168,6 +169,8 @@ def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statemen
         elif role is not None:
             _place_person(statement, made, event)
     items += [each for each in walk.made if isinstance(each, Item)]
+    if walk.engine.reports_are_whole:
+        items += result_lists(items)
     for kind_of_list, list_of in lists.items():
         items.append(_list_item(list_of, ItemKind(kind_of_list), visit or "person", event))
     if not statement.clock_us:

@@ -105,7 +105,7 @@ class _New(NamedTuple):
     born: str | None
 
 
-NOT_ADT = frozenset({ItemKind.OBSERVATION, ItemKind.PATIENT})
+NOT_ADT = frozenset({ItemKind.OBSERVATION, ItemKind.RESULT_LIST, ItemKind.PATIENT})
 
 
 def stampless_of(ring: KeyRing, feed: str, content: Sequence[bytes], ordinal: int) -> bytes:

@@ -78,7 +78,10 @@ class Maker:
         self._made_by = made_by
 
     def make(self, assertion_id: int, assertion: Assertion, born: str | None) -> list[Made] | None:
-        """None where two of its statements speak of one result: those are folded, and with what is stored."""
+        """None where two of its statements speak of one result: those are folded, and with what is stored.
+
+        None, too, where it lists the results of an order: what others said of that order must be read.
+        """
         source = Source(assertion_id, 0, 0, b"", assertion)
         project, result_id, encode = self._project, self._result_id, ENCODER.encode
         context, ids = assertion.context, [assertion_id]
@@ -87,6 +90,8 @@ class Maker:
         count = 0
         for item in assertion.items:
             if item.kind is not ItemKind.OBSERVATION:
+                if item.kind is ItemKind.RESULT_LIST:
+                    return None
                 continue
             count += 1
             record_id = result_id(scoped_key(item, source).encode())

@@ -7,6 +7,7 @@ read again when the same result is corrected, repeated or withdrawn.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from adapter.assertion import ItemKind
+from adapter.settle import result_lists
 from adapter.settle.projection import Draft, Project, RowState, Said, Source, scoped_key
 from adapter.settle.result_drafts import KIND, result_draft
 from adapter.settle.row_versions import Child, RowWriter, unsealed
@@ -36,8 +37,10 @@ class Results:
 
     def apply(self, conn: Connection, child: Child, sources: Iterable[Source], *, now_us: int) -> int:
         """Bring the rows of every result in these assertions up to date; how many CSOR must hear of."""
+        sources = list(sources)
         said: dict[bytes, list[Said]] = {}
         keys: dict[bytes, str] = {}
+        has_lists = False
         for source in sources:
             for item in source.assertion.items:
                 if item.kind is ItemKind.OBSERVATION:
@@ -45,6 +48,10 @@ class Results:
                     record_id = self._result_id(key.encode())
                     said.setdefault(record_id, []).append(Said(item, source))
                     keys[record_id] = key
+                elif item.kind is ItemKind.RESULT_LIST:
+                    has_lists = True
+        if has_lists:
+            self._hold_against_lists(conn, child, sources, said, keys, now_us=now_us)
         # Nearly every result is met for the first time: to find that out by inserting spares looking each of them up.
         drafts = [result_draft(self._project, record_id, each, born=child.born) for record_id, each in said.items()]
         announced = self._writer.insert(conn, child, drafts, now_us=now_us)
@@ -56,6 +63,30 @@ class Results:
         if others:
             drafts = self._kept_apart(conn, child, drafts, others, stored=stored, now_us=now_us)
         return self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
+
+    def _hold_against_lists(
+        self,
+        conn: Connection,
+        child: Child,
+        sources: Sequence[Source],
+        said: dict[bytes, list[Said]],
+        keys: dict[bytes, str],
+        *,
+        now_us: int,
+    ) -> None:
+        """Add what whole reports of the same orders say, by their silence too."""
+        found = result_lists.orders(conn, sources, ring=self._ring, record_id=self._record_id, load=self._load)
+        for order in found:
+            for key, of_result in result_lists.said_of(order, child):
+                record_id = self._result_id(key.encode())
+                told = {each.source.assertion_id for each in of_result}
+                said[record_id] = [
+                    *(s for s in said.get(record_id, ()) if s.source.assertion_id not in told),
+                    *of_result,
+                ]
+                keys[record_id] = key
+        stored = rows.get_many(conn, [order.record_id for order in found])
+        self._writer.write(conn, child, [order.remembered() for order in found], stored=stored, now_us=now_us)
 
     def withdraw_foreign(self, conn: Connection, child: Child, *, now_us: int) -> int:
         """Rows of results that came under a number which is this child's no longer; how many CSOR must hear of."""
@@ -86,14 +117,13 @@ class Results:
         """What the stored rows were made from speaks too; what of it is said of others than this child."""
         others: dict[bytes, list[Said]] = {}
         made_from = {record_id: unsealed(self._ring, row).assertion_ids for record_id, row in stored.items()}
-        in_hand = {each.source.assertion_id for statements in said.values() for each in statements}
-        missing = sorted({i for ids in made_from.values() for i in ids} - in_hand)
-        loaded = {source.assertion_id: source for source in self._load(conn, missing)}
+        loaded = {each.source.assertion_id: each.source for statements in said.values() for each in statements}
+        missing = sorted({i for ids in made_from.values() for i in ids} - loaded.keys())
+        loaded |= {source.assertion_id: source for source in self._load(conn, missing)}
         for record_id, ids in made_from.items():
             here = {each.source.assertion_id for each in said[record_id]}
             for source in [loaded[i] for i in ids if i not in here and i in loaded]:
-                same = (i for i in source.assertion.items if i.kind is ItemKind.OBSERVATION)
-                earlier = [Said(i, source) for i in same if scoped_key(i, source) == keys[record_id]]
+                earlier = result_lists.statements(source, keys[record_id])
                 if source.identifier_id in child.identifier_ids:
                     said[record_id] += earlier
                 else:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from adapter import config, simulator
+from adapter.config import V2Source
 from adapter.service.assembly import Mappings
+from adapter.service.feeds import FeedReading, Feeds, rules_of_reading
 from adapter.simulator import LabCode
 from tests.integration.trust import Trust, load, trust_file
 from tests.unit.store.conftest import postgres, postgres_url  # noqa: F401  (fixtures)
@@ -51,6 +53,28 @@ def a_trust(tmp_path: Path, mappings: Path, loaded: Mappings) -> Iterator[Make]:
 @pytest.fixture
 def trust(a_trust: Make) -> Trust:
     return a_trust()
+
+
+@pytest.fixture
+def a_feed(tmp_path: Path, mappings: Path, loaded: Mappings) -> Iterator[Callable[[str], Trust]]:
+    """Makes an adapter whose feed `epr` is read by the rules that are given as in its trust file."""
+    made: list[Trust] = []
+
+    def make(reading: str) -> Trust:
+        folder = tmp_path / f"feed{len(made)}"
+        folder.mkdir()
+        sources = f"[{{name: epr, kind: mllp, port: 2575, reading: {reading}}}]"
+        settings = load(trust_file(folder, mappings=mappings, sources=sources))
+        (source,) = settings.sources
+        assert isinstance(source, V2Source)
+        others = loaded.feeds.of("epr")
+        feeds = Feeds(others, {"epr": FeedReading(others.maps, rules_of_reading(source.reading), others.timezone)})
+        made.append(Trust(settings, mappings=loaded._replace(feeds=feeds), reads_ahead=True))
+        return made[-1]
+
+    yield make
+    for trust in made:
+        trust.close()
 
 
 @pytest.fixture(params=["sqlite", "sqlite, read ahead", "postgresql"])

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from adapter import config, mapping
 from adapter.assertion import Item, ItemKind, Resource
 from adapter.hl7v2 import Message
+from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.statement import Statement
 
 LONDON = ZoneInfo("Europe/London")
@@ -38,8 +39,8 @@ def oru(*segments: str) -> Statement:
     return stated(a_message("ORU^R01", PID, PV1, *segments))
 
 
-def stated(message: Message) -> Statement:
-    return mapping.state(message, state_maps(), timezone=LONDON)
+def stated(message: Message, *, rules: FeedRules = STANDARD) -> Statement:
+    return mapping.state(message, state_maps(), timezone=LONDON, rules=rules)
 
 
 def items(statement: Statement, kind: ItemKind) -> list[Item]:

@@ -6,6 +6,8 @@ import pytest
 
 from adapter.assertion import ItemKind
 from adapter.errors import ProblemCode
+from adapter.mapping.feed_rules import STANDARD, FeedRules
+from adapter.statement import Statement
 from tests.unit.mapping_v2.messages import OBR, PID, PV1, a_message, items, observations, oru, stated, the_value
 
 
@@ -183,3 +185,49 @@ def test_unmapped_segments_change_nothing() -> None:
 def test_remembering_changes_nothing() -> None:
     raw = a_message("ORU^R01", PID, PV1, OBR, *[f"OBX|{n}|NM|A{n}^^LAB||{n}.5|g/L|1-3|H|||F" for n in range(9)])
     assert stated(raw) == stated(raw)
+
+
+def reported(order: str, result: str, *, rules: FeedRules = STANDARD) -> Statement:
+    obr = OBR.removesuffix("F") + order
+    return stated(a_message("ORU^R01", PID, PV1, obr, f"OBX|1|NM|CRP^^LAB||5|mg/L|||||{result}"), rules=rules)
+
+
+def status_problems(statement: Statement) -> list[str]:
+    return [problem.at for problem in statement.problems if problem.code is ProblemCode.STATUSES_DISAGREE]
+
+
+BY_ORDER = FeedRules(status_precedence="obr")
+
+
+@pytest.mark.behaviour(127)
+@pytest.mark.parametrize(
+    ("order", "result", "by_result", "by_order"),
+    [
+        ("F", "P", "preliminary", "final"),
+        ("C", "P", "preliminary", "corrected"),
+        ("P", "F", "final", "preliminary"),
+        ("R", "C", "corrected", "preliminary"),
+        ("X", "F", "final", "cancelled"),
+    ],
+)
+def test_a_contradiction_of_order_and_result_is_told_and_the_feed_says_which_holds(
+    order: str, result: str, by_result: str, by_order: str
+) -> None:
+    for rules, status in ((STANDARD, by_result), (BY_ORDER, by_order)):
+        for _ in range(2):  # told each time, remembered or not
+            statement = reported(order, result, rules=rules)
+            assert observations(statement)[0]["status"] == status
+            assert status_problems(statement) == ["OBX[1]-11"]
+
+
+@pytest.mark.behaviour(127)
+@pytest.mark.parametrize(
+    ("order", "result", "status"),
+    [("F", "F", "final"), ("C", "F", "final"), ("F", "C", "corrected"), ("A", "F", "final"), ("A", "P", "preliminary"),
+     ("F", "X", "cancelled"), ("F", "D", "entered-in-error"), ("P", "P", "preliminary"), ("", "F", "final")],
+)  # fmt: skip
+def test_statuses_that_may_stand_together_are_no_contradiction(order: str, result: str, status: str) -> None:
+    for rules in (STANDARD, BY_ORDER):
+        statement = reported(order, result, rules=rules)
+        assert observations(statement)[0]["status"] == status
+        assert status_problems(statement) == []
