@@ -1,10 +1,11 @@
 """Language 2, pure: FHIR R4 JSON. Reads bodies, splits Bundles, follows references; knows neither HL7 v2 nor CSOR."""
 
-from adapter.fhir.bundle import Part, split
+from adapter.fhir.bundle import split
+from adapter.fhir.part import Part
 from adapter.fhir.path import Path, PathStep, parse_path
 from adapter.fhir.resource import decode, encode
 from adapter.fhir.sorting import NOTHING_KNOWN, Known, LeftOut
-from adapter.fhir.statements import Reading, read, statements
+from adapter.fhir.statements import Reader, Reading, read, statements
 from adapter.fhir.validate import validate
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Part",
     "Path",
     "PathStep",
+    "Reader",
     "Reading",
     "decode",
     "encode",

@@ -5,47 +5,16 @@ One invalid entry is a Problem with its JSON pointer; the others go on.
 
 import msgspec
 
-from adapter.assertion import Resource
 from adapter.errors import MessageError, Problem, ProblemCode, Unparsable
+from adapter.fhir.part import Cut, Part, Rejected
 from adapter.fhir.pieces import Pieces
+from adapter.fhir.plain import Assays, PlainResults
 from adapter.fhir.resource import decode, not_json
 
 _MAX_DEPTH = 4
 """Bundles in Bundles: a document in a searchset in a batch. Deeper nesting is an attack or an accident."""
 
 _NOTHING = msgspec.Raw(b"null")
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One resource of a body."""
-
-    raw: bytes
-    resource: Resource
-    at: str
-    """JSON pointer from the body (`/entry/3/resource`), for NDJSON after `line 2`."""
-    full_url: str = ""
-    timestamp: str = ""
-    """`Bundle.timestamp` of the Bundle it came in."""
-    key: str = ""
-    """`Patient/123`; empty where the resource has no id."""
-    is_sound: bool = False
-    """Whether it is known to have the form of its kind."""
-
-
-class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a body could not be used, with its own bytes, so that it can be kept for a person."""
-
-    raw: bytes
-    at: str
-    """JSON pointer as in Part: of a resource, or of a whole entry."""
-
-
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """A body in its pieces."""
-
-    parts: list[Part] = []
-    rejected: list[Rejected] = []
-    problems: list[Problem] = []
 
 
 class _Envelope(msgspec.Struct):
@@ -56,25 +25,33 @@ class _Envelope(msgspec.Struct):
     entry: msgspec.Raw = _NOTHING
 
 
-class _Search(msgspec.Struct):
+class _Search(msgspec.Struct, gc=False):
     mode: str = ""
 
 
-class _Request(msgspec.Struct):
+class _Request(msgspec.Struct, gc=False):
     method: str = ""
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, gc=False):
     fullUrl: str = ""
     resource: msgspec.Raw = _NOTHING
     search: _Search | None = None
     request: _Request | None = None
 
 
+class _Sound(msgspec.Struct):
+    """A Bundle of which not one entry has anything wrong that must be told with its own bytes."""
+
+    resourceType: str
+    entry: list[_Entry]
+    timestamp: str = ""
+
+
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
 _ENTRY = msgspec.json.Decoder(_Entry)
-_SOUND_ENTRIES = msgspec.json.Decoder(list[_Entry])
+_SOUND = msgspec.json.Decoder(_Sound)
 _TEXT = msgspec.json.Decoder(str)
 
 
@@ -84,13 +61,17 @@ def split(body: bytes) -> tuple[list[Part], list[Problem]]:
     return found.parts, found.problems
 
 
-def cut(body: bytes) -> Cut:
-    """As `split`, with the bytes of what was wrong."""
+def cut(body: bytes, assays: Assays | None = None) -> Cut:
+    """As `split`, with the bytes of what was wrong; with `assays`, plain laboratory results the quick way."""
     body = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not body:
         raise Unparsable(Problem(code=ProblemCode.EMPTY, text="the body is empty"))
-    cutting = _Cutting()
+    cutting = _Cutting(assays)
     found = cutting.found
+    sound = _sound(body)
+    if sound is not None:
+        cutting.entries(sound, at="", depth=0)
+        return found
     lines = _ndjson_lines(body)
     if lines is None:
         cutting.whole(body, at="")
@@ -124,9 +105,10 @@ def _is_json_object(text: bytes) -> bool:
 class _Cutting:
     """Takes a body apart into what it finds."""
 
-    def __init__(self) -> None:
+    def __init__(self, assays: Assays | None) -> None:
         self.found = Cut()
         self._pieces = Pieces()
+        self._plain = None if assays is None else PlainResults(self._pieces, assays)
 
     def whole(self, raw: bytes, *, at: str) -> None:
         """One JSON text: a resource, or a Bundle of them; Unparsable if it is no JSON."""
@@ -134,43 +116,51 @@ class _Cutting:
         if _text(envelope.resourceType) == "Bundle":
             self._bundle(raw, envelope, at=at, depth=0)
         else:
-            self._take(raw, at=at, depth=0)
+            self._take(_Entry(resource=msgspec.Raw(raw)), at, depth=0)
 
-    def _take(self, raw: bytes | msgspec.Raw, *, at: str, depth: int, full_url: str = "", timestamp: str = "") -> None:
+    def entries(self, bundle: _Sound, *, at: str, depth: int) -> None:
+        """Those of a Bundle in which nothing is wrong."""
+        timestamp = bundle.timestamp
+        append = self.found.parts.append
+        if self._plain is None:
+            for number, entry in enumerate(bundle.entry):
+                self._entry(entry, number, at=at, depth=depth, timestamp=timestamp)
+            return
+        take = self._plain.take
+        for number, entry in enumerate(bundle.entry):
+            part = take(entry.resource, entry.fullUrl, timestamp=timestamp, place=at, entry=number)
+            if part is None or _is_outcome(entry):
+                self._entry(entry, number, at=at, depth=depth, timestamp=timestamp)
+            else:
+                append(part)
+
+    def _take(self, entry: _Entry, at: str, *, number: int = -1, depth: int, timestamp: str = "") -> None:
+        raw = entry.resource
         resource = self._pieces.sound(raw)
         is_sound = resource is not None
         if resource is None:
-            envelope = _envelope(raw, at=at)
+            place = at if number < 0 else _resource_at(at, number)
+            envelope = _envelope(raw, at=place)
             if _text(envelope.resourceType) == "Bundle":
-                self._bundle(raw, envelope, at=at, depth=depth)
+                self._bundle(raw, envelope, at=place, depth=depth)
                 return
-            resource = decode(bytes(raw), at=at.strip())
+            resource = decode(bytes(raw), at=place.strip())
             if not isinstance(resource.get("resourceType"), str):
-                self._reject("not a FHIR resource: it has no resourceType", raw=raw, at=at)
+                self._reject("not a FHIR resource: it has no resourceType", raw=raw, at=place)
                 return
         identity = resource.get("id")
-        self.found.parts.append(
-            Part(
-                raw=bytes(raw),
-                resource=resource,
-                at=at,
-                full_url=full_url,
-                timestamp=timestamp,
-                key=f"{resource['resourceType']}/{identity}" if identity and isinstance(identity, str) else "",
-                is_sound=is_sound,
-            )
-        )
+        key = f"{resource['resourceType']}/{identity}" if identity and isinstance(identity, str) else ""
+        self.found.parts.append(Part(raw, resource, at, number, entry.fullUrl, timestamp, key, is_sound))
 
     def _bundle(self, whole: bytes | msgspec.Raw, envelope: _Envelope, *, at: str, depth: int) -> None:
         if depth == _MAX_DEPTH:
             self._reject("Bundles are nested too deeply", raw=whole, at=at)
             return
-        timestamp = _text(envelope.timestamp)
-        entries = _sound_entries(envelope.entry)
-        if entries is not None:
-            for index, entry in enumerate(entries):
-                self._entry(entry, at=f"{at}/entry/{index}", depth=depth, timestamp=timestamp)
+        sound = _sound(whole)
+        if sound is not None:
+            self.entries(sound, at=at, depth=depth)
             return
+        timestamp = _text(envelope.timestamp)
         texts = _entry_list(envelope.entry)
         if texts is None:
             self.found.problems.append(_bad("Bundle.entry is not a list", at=f"{at}/entry"))
@@ -186,18 +176,17 @@ class _Cutting:
             if _is_deletion(entry):
                 self._reject("a deletion is not taken from a Bundle", raw=raw, at=place)
                 continue
-            self._entry(entry, at=place, depth=depth, timestamp=timestamp)
+            self._entry(entry, index, at=at, depth=depth, timestamp=timestamp)
 
-    def _entry(self, entry: _Entry, *, at: str, depth: int, timestamp: str) -> None:
-        if entry.search is not None and entry.search.mode == "outcome":
+    def _entry(self, entry: _Entry, number: int, *, at: str, depth: int, timestamp: str) -> None:
+        if _is_outcome(entry):
             return
         raw = entry.resource
-        place = f"{at}/resource"
         try:
             if raw is not _NOTHING and bytes(raw) != b"null":
-                self._take(raw, at=place, depth=depth + 1, full_url=entry.fullUrl, timestamp=timestamp)
+                self._take(entry, at, number=number, depth=depth + 1, timestamp=timestamp)
         except MessageError:
-            self._reject("not a FHIR resource", raw=raw, at=place)
+            self._reject("not a FHIR resource", raw=raw, at=_resource_at(at, number))
 
     def _reject(self, text: str, *, raw: bytes | msgspec.Raw, at: str) -> None:
         self.found.problems.append(_bad(text, at=at))
@@ -211,13 +200,22 @@ def _envelope(raw: bytes | msgspec.Raw, *, at: str) -> _Envelope:
         raise Unparsable(not_json(error, at=at.strip())) from None
 
 
-def _sound_entries(raw: msgspec.Raw) -> list[_Entry] | None:
-    """The entries at once, where not one of them has anything wrong that must be told with its own bytes."""
+def _sound(body: bytes | msgspec.Raw) -> _Sound | None:
+    """A Bundle at one go; None where it is none, or where something of it must be told with its own bytes."""
     try:
-        entries = _SOUND_ENTRIES.decode(raw)
+        bundle = _SOUND.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return None if any(map(_is_deletion, entries)) else entries
+    is_sound = bundle.resourceType == "Bundle" and not any(map(_is_deletion, bundle.entry))
+    return bundle if is_sound else None
+
+
+def _resource_at(at: str, number: int) -> str:
+    return f"{at}/entry/{number}/resource"
+
+
+def _is_outcome(entry: _Entry) -> bool:
+    return entry.search is not None and entry.search.mode == "outcome"
 
 
 def _is_deletion(entry: _Entry) -> bool:

@@ -1,12 +1,16 @@
 """What rows follow from an item: its specimen, order, drug and place, and the places that one is part of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from adapter.assertion import Resource
 from adapter.fhir.references import Index
 
 _FOLLOWED = ("specimen", "medicationReference", "basedOn")
-_HOLDING = frozenset({*_FOLLOWED, "location"})
+_FOLLOWED_BY: Mapping[str, tuple[str, ...]] = {
+    "Encounter": ("location", *_FOLLOWED),
+    "Location": ("partOf",),
+    "Observation": ("specimen", "basedOn"),
+}
 
 
 class Followed:
@@ -30,28 +34,28 @@ class Followed:
         return found
 
     def _walk(self, resource: Resource) -> Mapping[str, Resource]:
-        if resource.keys().isdisjoint(_HOLDING):
-            return {}
         found: dict[str, Resource] = {}
         holders = [resource]
         for holder in holders:  # grows while it is walked: a bed is part of a bay, a bay of a ward
-            fresh = {
-                name: meant for name, meant in self._index.context(_references(holder)).items() if name not in found
-            }
-            found.update(fresh)
-            holders += [each for each in fresh.values() if each["resourceType"] == "Location"]
+            for reference in _references(holder):
+                part = self._index.find(reference) if reference not in found else None
+                if part is not None:
+                    found[reference] = part.resource
+                    if part.resource["resourceType"] == "Location":
+                        holders.append(part.resource)
         return found
 
 
-def _references(resource: Resource) -> Iterator[str]:
+def _references(resource: Resource) -> list[str]:
     """References of an item to what its rows are made with."""
-    kind = resource["resourceType"]
-    places = resource.get("location") if kind == "Encounter" else None
-    given = [place.get("location") for place in places if isinstance(place, dict)] if isinstance(places, list) else []
-    for element in ("partOf",) if kind == "Location" else _FOLLOWED:
+    found: list[str] = []
+    for element in _FOLLOWED_BY.get(resource["resourceType"], _FOLLOWED):
         holder = resource.get(element)
-        given += holder if isinstance(holder, list) else [holder]
-    for each in given:
-        reference = each.get("reference") if isinstance(each, dict) else None
-        if isinstance(reference, str):
-            yield reference
+        if holder is None:
+            continue
+        for each in holder if isinstance(holder, list) else (holder,):
+            place = each.get("location") if element == "location" and isinstance(each, dict) else each
+            reference = place.get("reference") if isinstance(place, dict) else None
+            if isinstance(reference, str):
+                found.append(reference)
+    return found

@@ -3,10 +3,10 @@
 The keys are those of version 2 (`mappings/v2-to-fhir/OBX.yaml`), so that both languages of one thing make one row.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from adapter.assertion import Resource
-from adapter.fhir.bundle import Part
+from adapter.fhir.part import Part
 from adapter.fhir.references import Index
 
 # HL7 table 0203: filler, placer, accession and visit number.
@@ -37,33 +37,48 @@ class ObservationKeys:
     def key(self, part: Part, *, report: Part | None) -> str:
         """`obs|order|battery|test|` where an order number is known, else the id."""
         resource = part.resource
+        order = self.shared(resource, report=report)
+        return order + self.test(resource) if order else self._index.key_of_part(part)
+
+    def shared(self, resource: Resource, *, report: Part | None) -> str:
+        """The key up to the test: the same for all results of an order and a report; empty where none is known."""
         based_on = resource.get("basedOn")
         if report is None and based_on is None:
-            return self._index.key_of_part(part)
+            return ""
         # The resources of the body live as long as this does, so the identity of an element stands for its text.
         shared = (id(based_on), id(report))
         order = self._orders.get(shared)
         if order is None:
             order = self._orders[shared] = self._order(resource, report)
-        if not order:
-            return self._index.key_of_part(part)
+        return order
+
+    def test(self, resource: Resource) -> str:
+        """The end of the key: `test|`."""
         concept = resource.get("code")
         test = self._tests.get(id(concept))
         if test is None:
-            test = self._tests[id(concept)] = _plain(_local_code(resource))
-        return f"{order}{test}|"
+            test = self._tests[id(concept)] = test_key(resource)
+        return test
 
     def _order(self, resource: Resource, report: Part | None) -> str:
         """`obs|order|battery|`; empty where no order number is known."""
         reports = [] if report is None else [report.resource]
-        orders = [each for holder in (resource, *reports) for each in _ordered(holder, self._index)]
+        orders = _ordered(resource, self._index)
+        if report is not None:
+            orders += _ordered(report.resource, self._index)
         numbers = [*orders, *reports]
         order = _number(numbers, _FILLER) or _number(numbers, _PLACER)
         if not order:
             return ""
-        batteries = (_local_code(each) for each in (*reports, *orders) if "code" in each)
-        battery = next(filter(None, batteries), "")
-        return f"obs|{_plain(order)}|{_plain(battery)}|"
+        for each in (*reports, *orders):
+            if battery := _local_code(each):
+                return f"obs|{_plain(order)}|{_plain(battery)}|"
+        return f"obs|{_plain(order)}||"
+
+
+def test_key(resource: Resource) -> str:
+    """`test|`, by its code."""
+    return f"{_plain(_local_code(resource))}|"
 
 
 def imaging_key(part: Part, index: Index) -> str:
@@ -88,24 +103,25 @@ def visit_key(part: Part, index: Index) -> str:
     return f"visit|{_plain(number)}" if number else index.key_of_part(part)
 
 
-def _ordered(resource: Resource, index: Index) -> Iterator[Resource]:
+def _ordered(resource: Resource, index: Index) -> list[Resource]:
     """What a resource is based on, as far as it is known: a request of the body, or its identifier alone."""
+    orders: list[Resource] = []
     for reference in _list(resource, "basedOn"):
         identifier = reference.get("identifier")
         if isinstance(identifier, dict):
-            yield {"identifier": [identifier]}
+            orders.append({"identifier": [identifier]})
         found = index.find(_text(reference, "reference"))
         if found is not None and found.resource["resourceType"] == "ServiceRequest":
-            yield found.resource
+            orders.append(found.resource)
+    return orders
 
 
 def _number(holders: Sequence[Resource], kind: str) -> str:
     for holder in holders:
         for identifier in _list(holder, "identifier"):
-            codings = _list(identifier.get("type") or {}, "coding")
-            value = _text(identifier, "value").strip()
-            if value and any(coding.get("code") == kind for coding in codings):
-                return value
+            for coding in _list(identifier.get("type") or {}, "coding"):
+                if coding.get("code") == kind and (value := _text(identifier, "value").strip()):
+                    return value
     return ""
 
 
@@ -128,7 +144,11 @@ def _plain(text: str) -> str:
 
 def _list(resource: Resource, element: str) -> list[Resource]:
     found = resource.get(element)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    if not isinstance(found, list):
+        return []
+    if len(found) == 1 and isinstance(found[0], dict):
+        return found
+    return [each for each in found if isinstance(each, dict)]
 
 
 def _text(resource: Resource, element: str) -> str:

@@ -35,7 +35,7 @@ class _Element(dict[bytes, Any]):
         return value
 
 
-class _Elements(dict[str, _Element]):
+class Elements(dict[str, _Element]):
     """The elements met of one kind of resource."""
 
     def __init__(self, kind: str) -> None:
@@ -50,7 +50,7 @@ class Pieces:
     """Remembers the elements of one body, no longer than that body is read: they are a patient's."""
 
     def __init__(self) -> None:
-        self._kinds: dict[bytes, _Elements] = {}
+        self._kinds: dict[bytes, Elements] = {}
 
     def sound(self, raw: bytes | msgspec.Raw) -> Resource | None:
         """The resource; None where it is none, or not of the form of its kind: `decode` and `fault` then say why."""
@@ -65,8 +65,12 @@ class Pieces:
             return None
         return found
 
-    def _elements(self, text: bytes) -> _Elements:
+    def elements(self, kind: str) -> Elements:
+        """The elements met of one kind of resource, each by its own bytes; with the errors of msgspec."""
+        return self._elements(msgspec.json.encode(kind))
+
+    def _elements(self, text: bytes) -> Elements:
         found = self._kinds.get(text)
         if found is None:
-            found = self._kinds[text] = _Elements(msgspec.json.decode(text, type=str))
+            found = self._kinds[text] = Elements(msgspec.json.decode(text, type=str))
         return found

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from adapter.assertion import Resource
-from adapter.fhir.bundle import Part
+from adapter.fhir.clock import clock_us, rank
+from adapter.fhir.part import Part
 
 _PATIENT_ELEMENTS = ("subject", "patient")
 _HERE = ("", "#", " ", "\t", "\r", "\n")
@@ -42,21 +43,29 @@ def is_of_the_body(reference: Resource) -> bool:
 
 
 class Index:
-    """Where the resources of one body are, under each name another may use for them."""
+    """Where the resources of one body are, under each name another may use for them; of two versions the newer."""
 
     def __init__(self, parts: Sequence[Part], *, base: str = "") -> None:
         self._base = base.rstrip("/") + "/" if base else ""
-        self._by_name: dict[str, Part] = {}
-        named = self._by_name.setdefault
+        self._parts = parts
+        rest = [part for part in parts if part.plain is None]
+        self._by_name = self._named(rest)
+        self._is_whole = len(rest) == len(parts)
+
+    def _named(self, parts: Sequence[Part]) -> dict[str, Part]:
+        by_name: dict[str, Part] = {}
+        named = by_name.setdefault
         for part in parts:
-            if part.full_url:
-                named(self.normal(part.full_url), part)
-            if part.key:
-                named(part.key, part)
+            for name in (self.normal(part.full_url) if part.full_url else "", part.key):
+                if name and (other := named(name, part)) is not part and _version(part) > _version(other):
+                    by_name[name] = part
+        return by_name
 
     def normal(self, reference: str) -> str:
         """Without version, and relative where it lies below the base."""
-        return reference.partition("/_history/")[0].removeprefix(self._base)
+        if "/_history/" in reference:
+            reference = reference.partition("/_history/")[0]
+        return reference.removeprefix(self._base)
 
     def key_of_part(self, part: Part) -> str:
         """`Patient/123`; the full URL where the resource has no id; else its bytes, since its place names nothing."""
@@ -85,9 +94,15 @@ class Index:
         found = {reference: self.find(reference) for reference in references}
         return {reference: part.resource for reference, part in found.items() if part is not None}
 
+    def newest(self, part: Part) -> Part:
+        """The same resource in the newest version that the body has of it."""
+        return self._by_name.get(part.key, part)
+
     def find(self, reference: str) -> Part | None:
         """What of this body a reference means."""
         normal = self.normal(reference)
+        if not self._is_whole and "Observation/" in normal:  # as all names of plain results have it
+            self._by_name, self._is_whole = self._named(self._parts), True
         part = self._by_name.get(normal)
         if part is None and "://" in normal:
             # A Bundle may name by absolute reference what it carries without fullUrl; type and id must then be enough.
@@ -95,6 +110,10 @@ class Index:
             candidate = self._by_name.get(relative)
             part = candidate if candidate is not None and not candidate.full_url else None
         return part
+
+
+def _version(part: Part) -> tuple[int, int]:
+    return clock_us(part.resource, otherwise=part.timestamp), rank(part.resource)
 
 
 def _reference_text(reference: Resource) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from adapter.fhir.bundle import Part, Rejected
+from adapter.fhir.part import Part, Rejected
 from adapter.fhir.references import Index
 
 Tree = dict[int, Any]

@@ -44,6 +44,8 @@ _PLAIN: Mapping[str, ItemKind | LeftOut] = {
     "MedicationStatement": LeftOut.BELIEVED_MEDICATION,
     "QuestionnaireResponse": ItemKind.NOTE,
 }
+_BY_CODE = frozenset({"Observation", "ServiceRequest"})
+"""Sorted by category and code alone."""
 ITEM_TYPES = frozenset({*_PLAIN, "Observation", "DiagnosticReport", "ServiceRequest"} - {"MedicationStatement"})
 
 # HL7 table 0074 (FHIR diagnostic-service-sections), the sections that make pictures; LOINC and SNOMED CT of the same.
@@ -57,20 +59,21 @@ _MEASUREMENT = "vital-signs"
 
 
 class Sorter:
-    """Sorts the resources of one body; Observations that share category and code are sorted once."""
+    """Sorts the resources of one body; those that share category and code are sorted once."""
 
     def __init__(self, known: Known) -> None:
         self._known = known
-        self._met: dict[tuple[int, int], ItemKind | LeftOut] = {}
+        self._met: dict[tuple[str, int, int], ItemKind | LeftOut] = {}
 
     def sort(self, resource: Resource) -> ItemKind | LeftOut:
         """As `sort`. The resources must live as long as this does: the identity of an element stands for its text."""
-        if resource["resourceType"] != "Observation":
+        kind = resource["resourceType"]
+        if kind not in _BY_CODE:
             return sort(resource, self._known)
-        shared = (id(resource.get("category")), id(resource.get("code")))
+        shared = (kind, id(resource.get("category")), id(resource.get("code")))
         found = self._met.get(shared)
         if found is None:
-            found = self._met[shared] = _observation(resource, self._known)
+            found = self._met[shared] = sort(resource, self._known)
         return found
 
 

@@ -4,15 +4,19 @@ Which patient a resource belongs to is read from its reference only; who that pa
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
-from adapter.fhir.bundle import Part, Rejected, cut
+from adapter.fhir.bundle import cut
 from adapter.fhir.clock import Clocks
 from adapter.fhir.followed import Followed
 from adapter.fhir.orders import ObservationKeys, imaging_key, listing, visit_key
+from adapter.fhir.part import Cut, Part, Plain, Rejected
+from adapter.fhir.plain import MODIFIER, Assays
 from adapter.fhir.references import Index, contained, is_of_the_body, patient_reference
 from adapter.fhir.separate import separate
 from adapter.fhir.shape import fault
@@ -47,37 +51,69 @@ def statements(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> 
 
 def read(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> Reading:
     """As `statements`, and how the body is kept where it is not all one patient's."""
-    found = cut(body)
-    base = base or _base_of(found.parts)
-    mapped: list[Part] = []
-    unused: list[Part] = []
-    rejected = found.rejected
-    for part in found.parts:
-        if part.resource["resourceType"] not in _USED:
-            unused.append(part)
-        elif _is_sound(part, found.problems):
-            mapped.append(part)
-        else:
-            rejected.append(_rejected(part))
-    gathering = _Gathering(mapped, Index(mapped, base=base), known=known, problems=found.problems)
-    rejected += [_rejected(part) for part in mapped if not gathering.take(part)]
-    for part in unused:
-        gathering.keep(part)
-    bodies: list[bytes] = []
-    if mapped and len(gathering.owned) + bool(rejected) > 1:
-        everything = Index([*mapped, *unused], base=base)
-        bodies = separate(gathering.owned, gathering.shared, rejected, index=everything)
-    return Reading(gathering.finished(), found.problems, bodies, gathering.left_out)
+    return Reader(known).read(body, base=base)
+
+
+class Reader:
+    """Reads body after body; what tests of the laboratory are, it learns once."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._assays = Assays(known)
+
+    def read(self, body: bytes, *, base: str = "") -> Reading:
+        """As `read`."""
+        found = cut(body, self._assays)
+        base = base or _base_of(found.parts)
+        rejected = found.rejected
+        unused, bad = self._not_mapped(found)
+        rejected += [_rejected(part) for part in bad]
+        mapped = found.parts
+        if unused or bad:
+            left = {id(part) for part in (*unused, *bad)}
+            mapped = [part for part in found.parts if id(part) not in left]
+        gathering = _Gathering(mapped, Index(mapped, base=base), known=self._known, problems=found.problems)
+        rejected += gathering.take_all(mapped)
+        for part in unused:
+            gathering.keep(part)
+        bodies: list[bytes] = []
+        if mapped and len(gathering.owned) + bool(rejected) > 1:
+            everything = Index([*mapped, *unused], base=base)
+            bodies = separate(gathering.owned, gathering.shared, rejected, index=everything)
+        return Reading(gathering.finished(), found.problems, bodies, gathering.left_out)
+
+    def _not_mapped(self, found: Cut) -> tuple[list[Part], list[Part]]:
+        """What no row needs, and what has not the form of its kind."""
+        unused: list[Part] = []
+        bad: list[Part] = []
+        for part in [part for part in found.parts if part.plain is None]:
+            if part.resource["resourceType"] not in _USED:
+                unused.append(part)
+            elif not _is_sound(part, found.problems):
+                bad.append(part)
+        return unused, bad
 
 
 def _base_of(parts: Sequence[Part]) -> str:
     """Below which all of them stand, where each says so of itself (R4 §3.1.0.5: service root, type, id)."""
-    roots = set()
-    for part in parts:
-        own = f"/{part.key}"
-        if part.key and part.full_url.endswith(own) and part.full_url.startswith(("https://", "http://")):
-            roots.add(part.full_url[: -len(own)])
+    roots = {
+        part.full_url[: -1 - len(part.key)]
+        for part in parts
+        if part.key and (part.plain is not None or part.full_url.endswith(f"/{part.key}"))
+    }
+    roots = {root for root in roots if root.startswith(("https://", "http://"))}
     return roots.pop() if len(roots) == 1 else ""
+
+
+class _Drawer(msgspec.Struct):
+    """Where the results of one panel belong."""
+
+    patient: str
+    owned: list[Part]
+    order: str
+    """Their keys up to the test; empty where they are known by their ids."""
+    add: Callable[[Item], None] | None = None
+    """To the statement of their patient, once there is a result for it."""
 
 
 class _Gathering:
@@ -92,6 +128,9 @@ class _Gathering:
         self._followed = Followed(index)
         self._patients: dict[int, str | None] = {}
         """The patient of a reference, by the identity of the Reference, which many resources share."""
+        self._drawers: dict[int, _Drawer] = {}
+        self._clock_of: dict[tuple[int, str], tuple[int, int]] = {}
+        """Of plain results, by the identity of what they share."""
         self._problems = problems
         self._statements: dict[str, Statement] = {}
         self.owned: dict[str, list[Part]] = {}
@@ -121,11 +160,62 @@ class _Gathering:
         if sorted_as is LeftOut.LABORATORY_REPORT or sorted_as is LeftOut.OTHER_OBSERVATION:
             self.left_out[sorted_as] += 1
             return True
+        self._add(part, self._statement(key), sorted_as)
+        return True
+
+    def take_all(self, parts: Sequence[Part]) -> list[Rejected]:
+        """Take each; those that belong to nobody."""
+        left: list[Rejected] = []
+        for part in parts:
+            if not (self.take(part) if part.plain is None else self._take_plain(part, part.plain)):
+                left.append(_rejected(part))
+        return left
+
+    def _take_plain(self, part: Part, plain: Plain) -> bool:
+        """As `take`; what is the same for a panel is asked once."""
+        drawer = self._drawers.get(id(plain.panel)) or self._drawer(part, plain)
+        if drawer is None:
+            return self.take(part)
+        drawer.owned.append(part)
+        sorted_as = plain.assay.sorted_as
+        if isinstance(sorted_as, LeftOut):
+            self.left_out[sorted_as] += 1
+            return True
+        shared = (id(plain.stage), part.timestamp)
+        clock = self._clock_of.get(shared)
+        if clock is None:
+            clock = self._clock_of[shared] = self._clocks.read(part.resource, otherwise=part.timestamp)
+        if self._reports:
+            key = self._keys.key(part, report=self._reports.get(id(part)))
+        else:
+            key = drawer.order + plain.assay.key if drawer.order else part.key
+        add = drawer.add or self._opened(drawer, part.resource)
+        add(Item(sorted_as, key, clock[0], clock[1], "", Form.SNAPSHOT, [part.resource]))
+        return True
+
+    def _drawer(self, part: Part, plain: Plain) -> _Drawer | None:
+        """None where it cannot be told whose it is."""
+        key = self._patient_key(part.resource)
+        if key is None:
+            return None
+        order = self._keys.shared(part.resource, report=None)
+        drawer = self._drawers[id(plain.panel)] = _Drawer(key, self.owned.setdefault(key, []), order)
+        return drawer
+
+    def _opened(self, drawer: _Drawer, resource: Resource) -> Callable[[Item], None]:
+        statement = self._statement(drawer.patient)
+        _speak_of(statement, "Observation")
+        statement.context.update(self._followed.context(resource))
+        if statement.patient is None:
+            statement.patient = contained(patient_reference(resource), resource)
+        drawer.add = statement.items.append
+        return drawer.add
+
+    def _statement(self, key: str) -> Statement:
         statement = self._statements.get(key)
         if statement is None:
             statement = self._statements[key] = Statement(patient=None, patient_key=key)
-        self._add(part, statement, sorted_as)
-        return True
+        return statement
 
     def _patient_key(self, resource: Resource) -> str | None:
         reference = patient_reference(resource)
@@ -151,10 +241,7 @@ class _Gathering:
     def _add(self, part: Part, statement: Statement, sorted_as: ItemKind | LeftOut) -> None:
         resource = part.resource
         kind = resource["resourceType"]
-        if not statement.kind:
-            statement.kind = kind
-        elif statement.kind != kind:
-            statement.kind = "Bundle"
+        _speak_of(statement, kind)
         if kind == "Patient":
             statement.patient = resource
             statement.items.append(self._item(ItemKind.PATIENT, part))
@@ -163,7 +250,7 @@ class _Gathering:
             statement.related.append(resource)
             return
         if kind in CONTEXT_TYPES:
-            statement.context[self._index.key_of_part(part)] = resource
+            statement.context[self._index.key_of_part(part)] = self._index.newest(part).resource
         if type(sorted_as) is ItemKind:
             statement.items.append(self._item(sorted_as, part))
             statement.context.update(self._followed.context(resource))
@@ -184,6 +271,13 @@ class _Gathering:
         return self._index.key_of_part(part)
 
 
+def _speak_of(statement: Statement, kind: str) -> None:
+    if not statement.kind:
+        statement.kind = kind
+    elif statement.kind != kind:
+        statement.kind = "Bundle"
+
+
 def _rejected(part: Part) -> Rejected:
     return Rejected(raw=part.raw, at=part.at)
 
@@ -199,7 +293,7 @@ def _is_sound(part: Part, problems: list[Problem]) -> bool:
 
 def _has_unknown_modifier(part: Part, problems: list[Problem]) -> bool:
     """A modifier extension may turn the meaning round ("did not happen"): what we do not know we must not map."""
-    if b'"modifierExtension"' not in part.raw:
+    if MODIFIER not in part.raw:
         return False
     found = list(_modifiers(part.resource, part.at))
     problems.extend(

@@ -6,6 +6,7 @@ every string of a rule goes in as a bound constant.
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -50,15 +51,23 @@ def compile_map(csor_map: CsorMap, ready: Sequence[Ready], *, decider: Decider |
     return _Writer(decider).function(csor_map, ready)
 
 
-def remembering(convert: Convert, memory: dict[str, Outcome]) -> Convert:
-    """The conversion, which remembers what it made of a text."""
+def remembering(convert: Convert, memory: dict[str, Any]) -> Convert:
+    """The conversion, which remembers what it made of a text; in `memory` the plain values, those without a problem."""
+    others: dict[str, Outcome] = {}
 
     def remember(value: Any) -> Outcome:
-        outcome = convert(value)
-        if type(value) is str:
-            if len(memory) >= _REMEMBERED:
+        if type(value) is not str:
+            return convert(value)
+        outcome = others.get(value)
+        if outcome is None:
+            outcome = convert(value)
+            if len(memory) + len(others) >= _REMEMBERED:
                 memory.clear()
-            memory[value] = outcome
+                others.clear()
+            if outcome[0] is None or outcome[1]:
+                others[value] = outcome
+            else:
+                memory[value] = outcome[0]
         return outcome
 
     return remember
@@ -112,7 +121,9 @@ class _Writer:
             if not self._decider.always:
                 self._lines.append("if measured is None: return None")
             self._lines.append("problems = measured[-1]")
-        values = {each.rule.name: self._field(number, each) for number, each in enumerate(ready)}
+        values: dict[str, str] = {}
+        for part, group in groupby(enumerate(ready), key=lambda each: _only_part(each[1])):
+            values |= self._fields(part, list(group))
         fields = ", ".join(f"{self._constant(name)}: {values.get(name, 'None')}" for name in csor_map.record_fields)
         self._lines.append(f"return Projection({{{fields}}}, problems)")
         body = "\n    ".join(["get = resource.get", *self._lines])
@@ -138,49 +149,61 @@ class _Writer:
         values = self._path(condition.path, collect=True)
         word = "(v if type(v) is str else 'true' if v is True else 'false' if v is False else None)"
         hit = f"any({word} in {wanted} for v in found)"
-        self._lines.append(f"found = {values}")
         if condition.is_none_of:
-            self._lines.append(f"if found and {hit}: return None")
-        elif condition.or_absent:
-            self._lines.append(f"if found and not {hit}: return None")
-        else:
-            self._lines.append(f"if not {hit}: return None")
+            self._lines += [f"found = {values}", f"if found and {hit}: return None"]
+            return
+        refused = f"found and not {hit}" if condition.or_absent else f"not {hit}"
+        self._lines += [
+            f"v = {self._path(condition.path, collect=False)}",
+            f"if type(v) is not str or v not in {wanted}:",  # the first one mostly is; else any will do
+            f"    found = {values}",
+            f"    if {refused}: return None",
+        ]
 
-    def _field(self, number: int, ready: Ready) -> str:
-        """Writes the lines of one field; the expression that holds its value afterwards."""
-        rule = ready.rule
-        value = f"f{number}"
+    def _fields(self, part: str, group: Sequence[tuple[int, Ready]]) -> dict[str, str]:
+        """Writes the lines of fields that stand side by side; the expressions that hold their values afterwards.
+
+        `part` is the one element of the resource that they are all made of, if there is one.
+        """
+        values = {each.rule.name: self._value(number, each) for number, each in group}
+        lines = [self._written(values[each.rule.name], each) for _, each in group]
+        if part:
+            self._of_part(list(values.values()), part, [line for each in lines for line in each])
+        for (_, each), written in zip(group, lines, strict=True):
+            self._lines += [] if part else written
+            if each.rule.required:
+                missing = problem(ProblemCode.MISSING_REQUIRED, "required, and no source has it", at=each.rule.name)
+                self._lines.append(f"if {values[each.rule.name]} is None: problems += {self._constant(missing)}")
+        return values
+
+    def _value(self, number: int, ready: Ready) -> str:
+        if ready.convert is not None:
+            return f"f{number}"
+        assert self._decider is not None  # noqa: S101 - the loader has seen to it
+        return f"measured[{self._decider.place(ready.rule)}]"
+
+    def _written(self, value: str, ready: Ready) -> list[str]:
         if ready.convert is None:
-            assert self._decider is not None  # noqa: S101 - the loader has seen to it
-            value = f"measured[{self._decider.place(rule)}]"
-        else:
-            write = self._all_values if rule.as_ in ALL_VALUES else self._one_value
-            part = _only_part(rule)
-            if part is None:
-                self._lines += write(value, ready)
-            else:
-                self._of_part(value, part, write(value, ready))
-        if rule.required:
-            missing = problem(ProblemCode.MISSING_REQUIRED, "required, and no source has it", at=rule.name)
-            self._lines.append(f"if {value} is None: problems += {self._constant(missing)}")
-        return value
+            return []
+        return self._all_values(value, ready) if ready.rule.as_ in ALL_VALUES else self._one_value(value, ready)
 
-    def _of_part(self, value: str, part: str, lines: Sequence[str]) -> None:
-        """A field of one part of the resource: the results of a feed share such parts, so it is worked out once."""
+    def _of_part(self, values: Sequence[str], part: str, lines: Sequence[str]) -> None:
+        """Fields of one part of the resource: the results of a feed share such parts, so they are worked out once."""
         memory: dict[int, tuple[Any, Any, tuple[Problem, ...]]] = {}
         found, kept = self._constant(memory), self._constant(_keeping(memory))
+        together = ", ".join(values)
         self._lines += [
             f"part = get({self._constant(part)})",
-            f"if part is None: {value} = None",
+            f"if part is None: {' = '.join(values)} = None",
             "else:",
             f"    known = {found}.get(id(part))",
             "    if known is not None and known[0] is part:",
-            f"        {value} = known[1]",
+            f"        {together} = known[1]",
             "        if known[2]: problems += known[2]",
             "    else:",
             "        before, problems = problems, ()",
             *(f"        {line}" for line in lines),
-            f"        {kept}(part, {value}, problems)",
+            f"        {kept}(part, ({together}), problems)",
             "        problems = before + problems",
         ]
 
@@ -203,15 +226,17 @@ class _Writer:
     def _one_value(self, value: str, ready: Ready) -> list[str]:
         first, *others = (self._path(path, collect=False) for path in ready.rule.path)
         assert ready.convert is not None  # noqa: S101 - the caller has asked
-        memory: dict[str, Outcome] = {}
+        memory: dict[str, Any] = {}
         convert = self._constant(remembering(ready.convert, memory))
-        skip = f"if type({value}) is not Decimal and {value} is not None:" if ready.rule.as_ is As.NUMBER else ""
+        lines = [f"v = {first}", *(f"if v is None: v = {other}" for other in others)]
+        if ready.rule.as_ is As.NUMBER:
+            lines.append(f"{value} = v if type(v) is Decimal else None")
+        else:
+            lines.append(f"{value} = {self._constant(memory)}.get(v) if type(v) is str else None")
         return [
-            f"{value} = {first}",
-            *(f"if {value} is None: {value} = {other}" for other in others),
-            skip or f"if {value} is not None:",
-            f"    outcome = {self._constant(memory)}.get({value}) if type({value}) is str else None",
-            f"    if outcome is None: outcome = {convert}({value})",
+            *lines,
+            f"if {value} is None and v is not None:",
+            f"    outcome = {convert}(v)",
             f"    {value} = outcome[0]",
             "    if outcome[1]: problems += outcome[1]",
         ]
@@ -283,12 +308,13 @@ class _Writer:
         return f"{item} is not None"
 
 
-def _only_part(rule: FieldRule) -> str | None:
-    """The element of the resource that alone decides a field, where it has parts of its own."""
-    if len(rule.path) != 1 or ">" in rule.path[0]:
-        return None
+def _only_part(ready: Ready) -> str:
+    """The element of the resource that alone decides a field, where it has parts of its own; else nothing."""
+    rule = ready.rule
+    if ready.convert is None or len(rule.path) != 1 or ">" in rule.path[0]:
+        return ""
     steps = parse_path(rule.path[0])
-    return steps[0].name if len(steps) > 1 else None
+    return steps[0].name if len(steps) > 1 else ""
 
 
 def _target(step: PathStep, depth: int) -> str:

@@ -78,6 +78,8 @@ class Decision(NamedTuple):
     unit_original: str | None
     unit_inferred: bool | None
     problems: tuple[Problem, ...]
+    is_canonical: bool
+    """The unit that was sent is the canonical one: the value is as it should be."""
 
 
 class Laboratory:
@@ -98,9 +100,15 @@ class Laboratory:
         """
         quantity = resource.get("valueQuantity")
         decision = self._decision(resource, context, quantity)
-        codes, meaning, _, conversion, unit_original, inferred, problems = decision
+        codes, meaning, _, conversion, unit_original, inferred, problems, is_canonical = decision
+        comparator: str | None = None
+        original: str | None
         if type(quantity) is dict:
-            value, comparator, original = quantity_value(quantity)
+            value = quantity.get("value")
+            if type(value) is Decimal and "comparator" not in quantity:
+                original = str(value)
+            else:
+                value, comparator, original = quantity_value(quantity)
         else:
             value, comparator, original = other_value(resource)
         analyte, specimen = meaning[0], meaning[1]
@@ -109,7 +117,7 @@ class Laboratory:
         if value is None or conversion is None:
             n = None
             return (analyte, codes, value, comparator, original, unit_original, n, n, n, specimen, n, problems)
-        canonical = value if conversion[1] == 1 else conversion.apply(value)
+        canonical = value if is_canonical else conversion.apply(value)
         is_implausible = False
         if canonical is not None and not conversion[8] <= canonical <= conversion[9]:
             is_implausible = conversion.is_implausible(canonical, birth=birth, moment=moment_of(resource, context))
@@ -203,6 +211,7 @@ class Laboratory:
             unit_original=sent.unit or sent.unit_code,
             unit_inferred=True if conversion is not None and meaning.unit and not _has_unit(sent) else None,
             problems=problems + found,
+            is_canonical=conversion is not None and conversion.factor == 1,
         )
 
     def _conversion(

@@ -1,0 +1,183 @@
+"""Plain laboratory results: Observations that hold no more than a laboratory's server sends of most of them.
+
+Each is decoded at one go. What the results of one panel share word for word (patient, order, sample) is decoded,
+checked and judged once for a body; what those of one test share (code, category, range) once for all bodies. Whatever
+is unusual, be it an element, its form or a null, makes a result no plain one: it goes the way of every resource. Both
+ways give the same.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from adapter.assertion import Resource
+from adapter.fhir.orders import test_key
+from adapter.fhir.part import Assay, Panel, Part, Plain, Stage
+from adapter.fhir.pieces import Elements, Pieces
+from adapter.fhir.sorting import Known, sort
+
+_ABSENT = Raw(b"")
+_NAMED = "Observation/"
+_HINT = b'"Observation"'
+_OF_PANEL = ("subject", "basedOn", "specimen", "encounter", "performer")
+_OF_ASSAY = ("code", "category", "referenceRange", "interpretation")
+_LARGEST = 2**53
+_DIGITS = 300
+"""Beyond these, numbers of other programs end: whether it is a number at all is asked the long way."""
+_PATIENCE = 20
+"""So many more that are not plain than are, and the others of the body are not tried."""
+_LIMIT = 5_000
+"""Assays remembered, with their ranges: more than a laboratory has; beyond it all are forgotten."""
+MODIFIER = b'"modifierExtension"'
+"""What may turn the meaning round is judged the long way."""
+
+
+class _NotPlain(Exception):
+    """The long way, then."""
+
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _NotPlain)
+
+
+class _Quantity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    value: Any
+    comparator: str | UnsetType = UNSET
+    unit: str | UnsetType = UNSET
+    system: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+
+
+class _Result(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """Elements of other names are not decoded, nor are texts and quantities that are null."""
+
+    resourceType: Literal["Observation"]
+    id: str
+    subject: Raw
+    code: Raw
+    meta: Raw = _ABSENT
+    basedOn: Raw = _ABSENT
+    specimen: Raw = _ABSENT
+    encounter: Raw = _ABSENT
+    performer: Raw = _ABSENT
+    category: Raw = _ABSENT
+    referenceRange: Raw = _ABSENT
+    interpretation: Raw = _ABSENT
+    identifier: Raw = _ABSENT
+    status: str | UnsetType = UNSET
+    effectiveDateTime: str | UnsetType = UNSET
+    issued: str | UnsetType = UNSET
+    valueQuantity: _Quantity | UnsetType = UNSET
+    valueString: str | UnsetType = UNSET
+
+
+_DECODE = msgspec.json.Decoder(_Result, float_hook=Decimal).decode
+
+
+class Assays:
+    """The tests met, by the bytes of what says which one it is: no part of it is a patient's."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self.met: dict[tuple[bytes, ...], Assay] = {}
+
+    def learn(self, key: tuple[bytes, ...]) -> Assay:
+        """The test of these elements, in the order of `_OF_ASSAY`; with the errors of msgspec."""
+        elements = _decoded(Pieces().elements("Observation"), _OF_ASSAY, key)
+        assay = Assay(elements, sort({"resourceType": "Observation", **elements}, self._known), test_key(elements))
+        if len(self.met) >= _LIMIT:
+            self.met.clear()
+        self.met[key] = assay
+        return assay
+
+
+class PlainResults:
+    """Finds them in one body."""
+
+    def __init__(self, pieces: Pieces, assays: Assays) -> None:
+        self._elements = pieces.elements("Observation")
+        self._assays = assays
+        self._assay_of = assays.met.get
+        self._panels: dict[tuple[bytes, ...], Panel] = {}
+        self._stages: dict[tuple[bytes, str | UnsetType], Stage] = {}
+        self._panel_of, self._stage_of = self._panels.get, self._stages.get
+        self._surplus = _PATIENCE
+
+    def take(self, raw: Raw, full_url: str, *, timestamp: str, place: str, entry: int) -> Part | None:
+        """None where it is no plain result."""
+        if self._surplus < 0 or (_NAMED not in full_url and _HINT not in bytes(raw)):
+            return None
+        try:
+            sent = _DECODE(raw)
+            resource, plain = self._read(sent)
+        except _UNREADABLE:
+            self._surplus -= 1
+            return None
+        key = _NAMED + sent.id
+        if not sent.id or (full_url and not full_url.endswith(key)) or "/_history/" in full_url:
+            self._surplus -= 1
+            return None
+        self._surplus += 1
+        return Part(raw, resource, place, entry, full_url, timestamp, key, True, plain)
+
+    def _read(self, sent: _Result) -> tuple[Resource, Plain]:
+        panel_key: tuple[bytes, ...] = (bytes(sent.subject), bytes(sent.basedOn), bytes(sent.specimen))
+        if sent.encounter is not _ABSENT or sent.performer is not _ABSENT:
+            panel_key += (bytes(sent.encounter), bytes(sent.performer))
+        assay_key = (bytes(sent.code), bytes(sent.category), bytes(sent.referenceRange), bytes(sent.interpretation))
+        stage_key = (bytes(sent.meta), sent.status)
+        panel = self._panel_of(panel_key) or self._panel(panel_key)
+        assay = self._assay_of(assay_key) or self._assays.learn(assay_key)
+        stage = self._stage_of(stage_key) or self._stage(stage_key)
+        resource = {"resourceType": "Observation", "id": sent.id, **stage.elements, **panel.elements, **assay.elements}
+        if sent.effectiveDateTime is not UNSET:
+            resource["effectiveDateTime"] = sent.effectiveDateTime
+        if sent.issued is not UNSET:
+            resource["issued"] = sent.issued
+        quantity = sent.valueQuantity
+        if quantity is not UNSET:
+            value, unit, system, code = quantity.value, quantity.unit, quantity.system, quantity.code
+            is_number = type(value) is Decimal and -_DIGITS < value.adjusted() < _DIGITS
+            if not is_number and not (type(value) is int and -_LARGEST < value < _LARGEST):
+                raise _NotPlain
+            if code is not UNSET and unit is not UNSET and system is not UNSET and quantity.comparator is UNSET:
+                resource["valueQuantity"] = {"value": value, "unit": unit, "system": system, "code": code}
+            else:
+                resource["valueQuantity"] = _quantity(quantity)
+        if sent.identifier is not _ABSENT or sent.valueString is not UNSET:
+            self._add_rare(resource, sent)
+        return resource, Plain(panel, stage, assay)
+
+    def _add_rare(self, resource: Resource, sent: _Result) -> None:
+        if sent.identifier is not _ABSENT:
+            resource.update(_decoded(self._elements, ("identifier",), (bytes(sent.identifier),)))
+        if sent.valueString is not UNSET:
+            resource["valueString"] = sent.valueString
+
+    def _panel(self, key: tuple[bytes, ...]) -> Panel:
+        panel = self._panels[key] = Panel(_decoded(self._elements, _OF_PANEL, key))
+        return panel
+
+    def _stage(self, key: tuple[bytes, str | UnsetType]) -> Stage:
+        meta, status = key
+        elements = _decoded(self._elements, ("meta",), (meta,))
+        if status is not UNSET:
+            elements["status"] = status
+        stage = self._stages[key] = Stage(elements)
+        return stage
+
+
+def _decoded(elements: Elements, names: Sequence[str], texts: Sequence[bytes]) -> Resource:
+    found: Resource = {}
+    for name, text in zip(names, texts, strict=False):
+        if text:
+            if MODIFIER in text:
+                raise _NotPlain
+            found[name] = elements[name][text]
+    return found
+
+
+def _quantity(sent: _Quantity) -> Resource:
+    return {name: part for name in sent.__struct_fields__ if (part := getattr(sent, name)) is not UNSET}
