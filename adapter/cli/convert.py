@@ -19,7 +19,7 @@ from adapter.errors import ExitCode, MessageError
 from adapter.fhir import bundle, validate
 from adapter.fhir.resource import encode
 from adapter.hl7v2 import Message, batch
-from adapter.service.feeds import FeedReading, overlay_of, rules_of_reading
+from adapter.service.feeds import FeedReading, overlay_of, own_codes, rules_of_reading
 
 _LONDON = ZoneInfo("Europe/London")
 _FHIR_SUFFIXES = frozenset({".json", ".ndjson"})
@@ -88,13 +88,15 @@ class Converter:
         """SetupError where the mappings or the vendor's name are wrong."""
         folder = config.packaged("mappings")
         overlay = overlay_of(folder, vendor)
-        rules = rules_of_reading(config.vendor_reading(vendor)) if vendor else mapping.STANDARD
+        said = config.vendor_reading(vendor) if vendor else config.Reading()
+        rules = rules_of_reading(said)
         self.rows: Rows | None = None
         if to is Target.CSOR:
-            self.rows = Rows.load(folder, vendor=overlay, rules=rules, timezone=_LONDON)
+            self.rows = Rows.load(folder, vendor=overlay, said=said, timezone=_LONDON)
             self.reading = self.rows.reading
         else:
-            self.reading = FeedReading(mapping.load_v2_maps(folder, vendor=overlay), rules, _LONDON)
+            maps = mapping.load_v2_maps(folder, vendor=overlay, own_codes=own_codes(said))
+            self.reading = FeedReading(maps, rules, _LONDON)
         self.is_checked = is_checked
 
     def convert(self, file: Path) -> bytes:

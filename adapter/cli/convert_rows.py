@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from adapter import cohort, fhir, identity, mapping
+from adapter import cohort, config, fhir, identity, mapping
 from adapter.assertion import Assertion, ItemKind, Resource, SourceIdentifier
 from adapter.chart import live
 from adapter.errors import Problem
 from adapter.hl7v2 import Message
 from adapter.identity.patients import birth_of
-from adapter.service.feeds import FeedReading
+from adapter.service.feeds import FeedReading, own_codes, rules_of_reading
 from adapter.settle.drafting import Drafting
 from adapter.settle.judging import judged
 from adapter.settle.projection import Draft, RowState, Source, history, scoped_key
@@ -37,7 +37,7 @@ class Rows:
     timezone: ZoneInfo
 
     @classmethod
-    def load(cls, folder: Path, *, vendor: str | None, rules: mapping.FeedRules, timezone: ZoneInfo) -> Self:
+    def load(cls, folder: Path, *, vendor: str | None, said: config.Reading, timezone: ZoneInfo) -> Self:
         """SetupError with every fault of the mappings."""
         csor = mapping.load_csor_maps(folder, timezone=timezone)
         lists = csor.codelists
@@ -46,10 +46,12 @@ class Rows:
             folder,
             vendor=vendor,
             wanted=mapping.STATE_TYPES,
-            own_codes={"imaging-exams": sorted(csor.examination_codes)},
+            own_codes=own_codes(said, examinations=sorted(csor.examination_codes)),
             is_measure=csor.is_measure,
         )
-        return cls(reading=FeedReading(maps, rules, timezone), csor=csor, rules=conditions, timezone=timezone)
+        return cls(
+            reading=FeedReading(maps, rules_of_reading(said), timezone), csor=csor, rules=conditions, timezone=timezone
+        )
 
     @cached_property
     def _drafting(self) -> Drafting:

@@ -118,6 +118,13 @@ class TakeOut(Positioned):
         return _in_one_segment(self, self.field, self.target)
 
 
+class LeaveOut(Positioned):
+    """A field that the source fills with what is known to be wrong is not read."""
+
+    do: Literal["leave-out"]
+    field: FieldPosition
+
+
 class DropEmptyRepetitions(Positioned):
     """`123~`, `^^^^MR`: a type or an authority alone is no identifier."""
 
@@ -142,7 +149,9 @@ class ChooseRepetitions(Positioned):
         return self
 
 
-Step = Annotated[StripPrefix | Move | TakeOut | DropEmptyRepetitions | ChooseRepetitions, Field(discriminator="do")]
+Step = Annotated[
+    StripPrefix | Move | TakeOut | LeaveOut | DropEmptyRepetitions | ChooseRepetitions, Field(discriminator="do")
+]
 
 
 class VisitNumber(Positioned):
@@ -201,6 +210,8 @@ class Reading(Positioned):
     """By what the messages of one visit belong together."""
     accession: FieldPosition = "OBR-3"
     """By what order, examination and report of radiology belong together: `OBR-18`, `IPC-1`."""
+    imaging_senders: tuple[Text, ...] = ()
+    """MSH-3 of radiology: what these send are reports of examinations, never laboratory values."""
     death_undone: tuple[Text, ...] = ()
     """Words in PID-29 that take a death back."""
 

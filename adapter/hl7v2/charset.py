@@ -7,7 +7,9 @@ from typing import NamedTuple
 # HL7 table 0211. Encodings with shift states (ISO IR14 …) are left out: their byte positions cannot be recovered.
 TABLE_0211 = {
     "ASCII": "ascii",
-    **{f"8859/{part}": f"iso8859-{part}" for part in (*range(1, 12), 13, 14, 15, 16)},
+    # Windows calls its own set by this name; it is the same in every character that can be printed.
+    "8859/1": "cp1252",
+    **{f"8859/{part}": f"iso8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16)},
     "UNICODE UTF-8": "utf-8",
     "UTF-8": "utf-8",
     "UTF8": "utf-8",

@@ -3,6 +3,7 @@
 from adapter.mapping.codelists import CodeLists, load_codelists
 from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.fhir_to_csor import CsorMaps, TracedProjection, load_csor_maps
+from adapter.mapping.load import OwnCodes
 from adapter.mapping.v2_to_fhir import STATE_TYPES, IsMeasure, V2Maps, load_v2_maps, state, to_bundle
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "CsorMaps",
     "FeedRules",
     "IsMeasure",
+    "OwnCodes",
     "TracedProjection",
     "V2Maps",
     "load_codelists",

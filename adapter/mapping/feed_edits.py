@@ -16,6 +16,7 @@ from adapter.mapping.feed_rules import (
     DropEmpty,
     Edit,
     FeedRules,
+    LeaveOut,
     Move,
     Put,
     StripPrefix,
@@ -100,6 +101,9 @@ class _Message:
             self._move(edit)
         elif isinstance(edit, TakeOut):
             self._take_out(edit)
+        elif isinstance(edit, LeaveOut):
+            for fields in self.fields_of(edit.at.segment):
+                put(fields, edit.at.field, "")
         else:
             for fields in self.fields_of(edit.at.segment):
                 whole = get(fields, edit.at.field)

@@ -70,6 +70,12 @@ class Blank(NamedTuple):
     values: tuple[str, ...]
 
 
+class LeaveOut(NamedTuple):
+    """A field that this feed fills with what is known to be wrong is not read."""
+
+    at: Place
+
+
 class Put(NamedTuple):
     """A whole field is read from somewhere else where that is valued: `ZU1-27` as `PID-32`, `PID-18` as `PV1-19`."""
 
@@ -83,7 +89,7 @@ class DeathUndone(NamedTuple):
     words: tuple[str, ...]
 
 
-Edit: TypeAlias = StripPrefix | Move | TakeOut | Choose | DropEmpty | Blank | Put | DeathUndone
+Edit: TypeAlias = StripPrefix | Move | TakeOut | Choose | DropEmpty | Blank | LeaveOut | Put | DeathUndone
 
 
 class Silence(NamedTuple):

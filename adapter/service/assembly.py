@@ -87,7 +87,7 @@ class Mappings(NamedTuple):
         )
         return cls(
             feeds=feeds_of(
-                settings, folder, examinations=frozenset(csor.examination_codes), is_measure=csor.is_measure
+                settings, folder, examinations=csor.examination_codes, is_measure=csor.is_measure
             ),
             csor=csor,
             cohort=rules,

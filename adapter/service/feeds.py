@@ -1,6 +1,6 @@
 """How the messages of each feed are read: the maps with its vendor's overlay, its rules, its time zone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, assert_never
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from adapter.mapping.feed_rules import (
     DeathUndone,
     DropEmpty,
     Edit,
+    LeaveOut,
     Move,
     Put,
     Silence,
@@ -72,26 +73,44 @@ class Feeds:
         return self._feeds.get(feed, self._others)
 
 
+class _Maps:
+    """Compiled once for each vendor's overlay and each set of radiology's names."""
+
+    def __init__(self, folder: Path, *, examinations: Iterable[str], is_measure: mapping.IsMeasure) -> None:
+        self._folder = folder
+        self._exams = sorted(examinations)
+        self._is_measure = is_measure
+        self._made: dict[tuple[str | None, tuple[str, ...]], mapping.V2Maps] = {}
+
+    def of(self, vendor: str, said: Reading) -> mapping.V2Maps:
+        """SetupError with the faults of that vendor's overlay."""
+        key = (overlay_of(self._folder, vendor), said.imaging_senders)
+        if key not in self._made:
+            self._made[key] = mapping.load_v2_maps(
+                self._folder,
+                vendor=key[0],
+                wanted=mapping.STATE_TYPES,
+                own_codes=own_codes(said, examinations=self._exams),
+                is_measure=self._is_measure,
+            )
+        return self._made[key]
+
+
+def own_codes(said: Reading, *, examinations: Iterable[str] = ()) -> mapping.OwnCodes:
+    """What tells radiology from the laboratory in this feed, beside the tables of the maps."""
+    return {"imaging-exams": list(examinations), "imaging-senders": said.imaging_senders}
+
+
 def feeds_of(
-    settings: TrustSettings, folder: Path, *, examinations: frozenset[str], is_measure: mapping.IsMeasure
+    settings: TrustSettings, folder: Path, *, examinations: Iterable[str], is_measure: mapping.IsMeasure
 ) -> Feeds:
-    """The maps are compiled once for each vendor; SetupError with the faults of the first that has any."""
-    sources = [each for each in settings.sources if isinstance(each, V2Source)]
-    vendors = {settings.vendor, *(each.vendor for each in sources if each.vendor)}
-    maps = {}
-    for overlay in {overlay_of(folder, vendor) for vendor in vendors}:
-        maps[overlay] = mapping.load_v2_maps(
-            folder,
-            vendor=overlay,
-            wanted=mapping.STATE_TYPES,
-            own_codes={"imaging-exams": sorted(examinations)},
-            is_measure=is_measure,
-        )
+    """SetupError with the faults of the first overlay that has any."""
+    maps = _Maps(folder, examinations=examinations, is_measure=is_measure)
 
     def read_as(vendor: str, said: Reading) -> FeedReading:
-        zone = said.timezone or settings.site.timezone
-        return FeedReading(maps[overlay_of(folder, vendor)], rules_of_reading(said), zone)
+        return FeedReading(maps.of(vendor, said), rules_of_reading(said), said.timezone or settings.site.timezone)
 
+    sources = [each for each in settings.sources if isinstance(each, V2Source)]
     feeds = {each.name: read_as(each.vendor or settings.vendor, each.reading) for each in sources}
     return Feeds(read_as(settings.vendor, settings.v2.reading), feeds)
 
@@ -137,6 +156,8 @@ def _step(step: reading.Step) -> Edit:
         return Move(place(step.source), place(step.target), **told)
     if isinstance(step, reading.TakeOut):
         return TakeOut(place(step.field), step.after, step.before, place(step.target))
+    if isinstance(step, reading.LeaveOut):
+        return LeaveOut(place(step.field))
     if isinstance(step, reading.DropEmptyRepetitions):
         return DropEmpty(place(step.field))
     if isinstance(step, reading.ChooseRepetitions):

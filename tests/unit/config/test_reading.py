@@ -118,7 +118,7 @@ def findings(folder: Path, reading: str) -> list[tuple[int, str, str]]:
         (
             "{preprocess: [{do: strip-prefx, field: PID-3.1, prefix: N3}]}",
             20,
-            '"strip-prefx" is not one of: strip-prefix, move, take-out, drop-empty-repetitions, keep-repetitions, '
+            '"strip-prefx" is not one of: strip-prefix, move, take-out, leave-out, drop-empty-repetitions, keep-repetitions, '
             "drop-repetitions",
             'did you mean "strip-prefix"?',
         ),

@@ -16,6 +16,7 @@ from adapter.mapping.feed_rules import (
     DeathUndone,
     DropEmpty,
     FeedRules,
+    LeaveOut,
     Move,
     Put,
     Silence,
@@ -188,6 +189,11 @@ def test_the_visit_number_may_stand_in_the_patients_segment_each_patient_his_own
     assert found.items[-1].key == "visit|V55"
 
 
+def test_a_field_of_known_errors_is_not_read() -> None:
+    rules = FeedRules(edits=(LeaveOut(place("PID-4")),))
+    assert numbers(patient(pid(p4="OLD1^^^RXX^MR"), rules=rules)) == [("700001", "RXX", "MR")]
+
+
 def test_a_placeholder_says_nothing() -> None:
     rules = FeedRules(edits=(Blank(place("PID-13"), ("(000)000-0000",)), Blank(place("PID-7"), ("19000101",))))
     found = patient(pid(p13="(000)000-0000~01632 960001", p7="19000101"), rules=rules)
@@ -253,6 +259,13 @@ def test_a_feed_that_declares_one_character_set_and_sends_another_is_read_by_its
     found = mapping.state(message, state_maps(), timezone=LONDON).patient
     assert found is not None
     assert (found["name"][0]["family"], message.problems) == ("MÜLLER", ())
+
+
+@pytest.mark.behaviour(91)
+def test_what_windows_calls_iso_8859_1_is_read_as_windows_means_it() -> None:
+    raw = f"{MSH}||||||8859/1\r{pid(p5='O’DELL^BABY')}".encode("cp1252")
+    message = Message.parse(raw)
+    assert (message.lines[1].count("O’DELL"), message.problems) == (1, ())
 
 
 def test_every_value_of_a_message_put_right_leads_back_to_the_bytes_it_was_cut_from() -> None:
