@@ -3,7 +3,7 @@
 These are plain values that the loops hand between rooms; no behaviour beyond ordering lives here.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +14,11 @@ Resource = dict[str, Any]
 
 OF_FEED = "of|"
 """A natural key that begins so goes on with the name of the feed whose number it is: two feeds speak of one thing."""
+
+
+OF_VISIT = "of-visit"
+"""In the context of an assertion: `{"key": "visit|V1"}`, the visit that its message was about; for ADT, too, `account`.
+An identity event may take the visit away from the patient it came with."""
 
 
 class ItemKind(StrEnum):
@@ -34,6 +39,8 @@ class ItemKind(StrEnum):
     """One examination: an ImagingStudy, the DiagnosticReport of one, or its ServiceRequest."""
     MEDICATION = "medication"
     """One MedicationAdministration or MedicationRequest."""
+    VISIT_NUMBER = "visit-number"
+    """That the visit of the key has another number now (A42, A50): that of its resource."""
     NOTE = "note"
     """One QuestionnaireResponse: a structured operation note."""
 
@@ -45,6 +52,8 @@ class Form(StrEnum):
     """v2: values set, paths in `cleared` cleared, the rest silent."""
     SNAPSHOT = "snapshot"
     """FHIR: all that is known; what is absent is absent."""
+    ACTION = "action"
+    """v2 lists with action codes (DG1-21, PR1-20): only the entries named are added, changed or taken out."""
 
 
 class SourceIdentifier(NamedTuple):
@@ -75,6 +84,19 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """FHIR paths that the sender cleared with `""`."""
 
 
+class MergeWord(IntEnum):
+    """What a sender says of two patient identifiers."""
+
+    APART = 0
+    """They are two patients (A37): what was said before to join them is taken back."""
+    MERGED = 1
+    """The prior one was given up for the survivor (A40)."""
+    LINKED = 2
+    """Both are one patient's, and both go on (A24): neither survives the other."""
+    RENAMED = 3
+    """The number was changed into one that nobody had (A47)."""
+
+
 class Merge(msgspec.Struct, frozen=True, array_like=True):
     """The sender says that `prior` now is `survivor` (A40), or no longer is (`live=False`)."""
 
@@ -82,6 +104,7 @@ class Merge(msgspec.Struct, frozen=True, array_like=True):
     prior: SourceIdentifier
     clock_us: int
     live: bool = True
+    word: MergeWord = MergeWord.MERGED
 
 
 class Assertion(msgspec.Struct, frozen=True, array_like=True):

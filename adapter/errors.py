@@ -92,6 +92,9 @@ class ProblemCode(StrEnum):
     NUMBER_SHARED = "P209"
     FOREIGN_AUTHORITY = "P210"
     NUMBER_REUSED = "P211"
+    STILL_ONE = "P212"
+    NUMBER_IN_USE = "P213"
+    RECORD_DELETED = "P214"
     # the child
     FEMALE_WITH_VALVES = "P301"
     FIRST_SEEN_LATE = "P302"

@@ -29,6 +29,15 @@ NATIONAL_NUMBER = "national-number"
 TRACED_NUMBER = "traced-number"
 """The same, as last said with a trace status: a later message that is silent about it must not undo it."""
 
+DELETED = "deleted"
+"""Whether the last ADT message deleted the patient's record (A29, A23 without a visit)."""
+RENAMED = "renamed"
+"""Another number was changed into this one: then it matters since when it is in use."""
+MOVED, CAME = "moved:", "came:"
+"""With the natural key of a visit or an account: the number to which it went, or from which it came."""
+_WORDS = (DELETED, RENAMED, MOVED, CAME)
+"""Fields that are no elements of the patient."""
+
 _MOTHER = "mother:"
 _MOTHER_NAMED_BY = ("related-person", "nk1", "pid-21")
 """Where several name her, the first of these is told."""
@@ -55,6 +64,15 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     fields: dict[str, Said] = {}
     earlier: list[tuple[str, str | None]] = []
     """Verified NHS numbers that ever came under this identifier, each with the birth said along with it."""
+    first_us: int | None = None
+    """The least source clock at which anything was said of the patient under it."""
+    is_given_up: bool = False
+    """It was merged into another number, or changed into one: decided anew with every such word."""
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Nothing that was said under it counts. To delete what is left of a number given up means nothing."""
+        return self.value(DELETED) is True and not self.is_given_up
 
     def value(self, field: str) -> Any:
         """None where it was never said, or cleared."""
@@ -66,16 +84,49 @@ def learn(known: Known, said: dict[str, Said], *, seen: tuple[str, str | None] |
     """The same object where nothing new was learnt. `seen`: a verified number and the birth said with it."""
     news = {name: new for name, new in said.items() if new.wins_over(known.fields.get(name))}
     earlier = known.earlier if seen is None or seen in known.earlier else sorted([*known.earlier, seen], key=_text)
-    if not news and earlier is known.earlier:
+    first_us = _first(known.first_us, said)
+    if not news and earlier is known.earlier and first_us == known.first_us:
         return known
-    return Known(known.identifier, {**known.fields, **news}, earlier)
+    return Known(known.identifier, {**known.fields, **news}, earlier, first_us, known.is_given_up)
+
+
+def _first(first_us: int | None, said: dict[str, Said]) -> int | None:
+    for each in said.values():
+        if each.clock_us and (first_us is None or each.clock_us < first_us):
+            first_us = each.clock_us
+    return first_us
+
+
+def note(known: Known, field: str, said: Said) -> Known:
+    """What an identity event says of the number itself; the same object where it is no news."""
+    if not said.wins_over(known.fields.get(field)):
+        return known
+    return msgspec.structs.replace(known, fields={**known.fields, field: said})
+
+
+def with_words(known: Known, before: Known) -> Known:
+    """What was folded anew, with the words of identity events, which no assertion of the patient holds."""
+    words = {field: said for field, said in before.fields.items() if field.startswith(_WORDS) and field != DELETED}
+    return msgspec.structs.replace(known, fields={**known.fields, **words}, is_given_up=before.is_given_up)
+
+
+def came_from(known: Known) -> list[SourceIdentifier]:
+    """The numbers from which visits came under this one."""
+    return [SourceIdentifier(*said.value) for field, said in known.fields.items() if field.startswith(CAME)]
+
+
+def went_to(known: Known) -> list[SourceIdentifier]:
+    """The numbers to which visits of this one went."""
+    return [SourceIdentifier(*said.value) for field, said in known.fields.items() if field.startswith(MOVED)]
 
 
 def differs(before: Known, after: Known) -> bool:
     """Whether any value changed, not only the clock under which it was last said."""
     if before is after:
         return False
-    names = before.fields.keys() | after.fields.keys()
+    names = (before.fields.keys() | after.fields.keys()) - {DELETED}
+    if before.is_withdrawn != after.is_withdrawn or (RENAMED in after.fields and before.first_us != after.first_us):
+        return True
     return before.earlier != after.earlier or any(before.value(name) != after.value(name) for name in names)
 
 
@@ -97,7 +148,7 @@ def newest_of(members: Iterable[Known]) -> dict[str, Said]:
     newest: dict[str, Said] = {}
     for known in members:
         for field, said in known.fields.items():
-            if said.value is not None and said.wins_over(newest.get(field)):
+            if said.value is not None and not field.startswith(_WORDS) and said.wins_over(newest.get(field)):
                 newest[field] = said
     number = national_number_of(newest)
     if number is not None:

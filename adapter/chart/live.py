@@ -1,32 +1,19 @@
-"""What is live of all that was asserted about one child: visits with their cancels, lists, results.
+"""What is live of all that was asserted about one thing: results, and the folding that visits share.
 
 Pure functions of the *set* of items: the order in which they came changes nothing. Knows nothing of disks or people.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from adapter.assertion import Form, Item, Resource
 
-ADMISSIONS = frozenset({"A01", "A04"})
-CANCEL_ADMISSION = "A11"
-CANCEL_DISCHARGE = "A13"
-_DISCHARGE_PATHS = ("period.end", "hospitalization.dischargeDisposition", "hospitalization.destination")
 # A flag or a note speaks of the value it came with: a new value without them does not inherit them.
 _VALUE_GROUP = ("dataAbsentReason", "interpretation", "note")
 # Numbers as numbers: an item compares the same whether it was read back from the store or is still as it was made.
 _BY_CONTENT = msgspec.json.Encoder(order="sorted", decimal_format="number")
-
-
-class Visit(NamedTuple):
-    """One hospital visit, as all live messages about it together say."""
-
-    key: str
-    encounter: Resource
-    is_withdrawn: bool
-    """A cancelled admission that nothing has renewed: what was said under this visit does not count."""
 
 
 def order(item: Item) -> tuple[int, int, bytes]:
@@ -40,7 +27,7 @@ def fold(items: Sequence[Item]) -> Resource:
         return items[0].resources[0]
     whole: Resource = {}
     for item in sorted(items, key=order):
-        whole = _apply(whole, item)
+        whole = apply(whole, item)
     return whole
 
 
@@ -53,38 +40,14 @@ def names_specimen(ordered: Sequence[Item]) -> int:
     return next(named, len(ordered) - 1)
 
 
-def newest(items: Sequence[Item]) -> Item:
-    """The list that counts: a DG1 or PR1 list replaces the list before it."""
-    return items[0] if len(items) == 1 else max(items, key=order)
-
-
-def resolve_visit(key: str, items: Sequence[Item]) -> Visit:
-    """One visit with its cancels applied.
-
-    A repeat of an admission or discharge message restates the same event, so a cancel undoes every statement of it
-    that is not later than the cancel; on equal clocks the cancel ranks higher and wins.
-    """
-    encounter: Resource = {}
-    is_withdrawn = False
-    for item in sorted(items, key=order):
-        if item.event == CANCEL_ADMISSION:
-            encounter, is_withdrawn = {}, True
-            continue
-        if item.event in ADMISSIONS:
-            is_withdrawn = False
-        encounter = _apply(encounter, item)
-        if item.event == CANCEL_DISCHARGE:
-            encounter = {**_without(encounter, _DISCHARGE_PATHS), "status": "in-progress"}
-    return Visit(key, encounter, is_withdrawn)
-
-
-def _apply(whole: Resource, item: Item) -> Resource:
+def apply(whole: Resource, item: Item) -> Resource:
+    """What was said so far with one more statement on top."""
     resource = item.resources[0]
     if item.form is Form.SNAPSHOT:
         return resource
     if resource.get("resourceType") == "Observation" and any(_is_value(name) for name in resource):
         whole = {name: value for name, value in whole.items() if not _is_value(name) and name not in _VALUE_GROUP}
-    return _without(_merged(whole, resource), item.cleared)
+    return without(_merged(whole, resource), item.cleared)
 
 
 def _is_value(name: str) -> bool:
@@ -99,7 +62,8 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _without(resource: Resource, paths: Iterable[str]) -> Resource:
+def without(resource: Resource, paths: Iterable[str]) -> Resource:
+    """The resource without what stands at these paths."""
     for path in paths:
         resource = _pruned(resource, path.split("."))
     return resource

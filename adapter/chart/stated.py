@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from adapter.assertion import Item, ItemKind, Resource
-from adapter.chart.known import NATIONAL_NUMBER, TRACED_NUMBER, Said, said_of
+from adapter.chart.known import DELETED, NATIONAL_NUMBER, TRACED_NUMBER, Said, said_of
 from adapter.identity import PatientFacts
+
+_ADT = "A"
 
 
 def said_by(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said]:
@@ -13,6 +15,8 @@ def said_by(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said
     for item in items:
         if item.kind is ItemKind.PATIENT:
             said |= said_of(item)
+            if item.event.startswith(_ADT):
+                said[DELETED] = Said(item.clock_us, is_deletion(item.event, items))
             if facts is not None and facts.nhs_number is not None:
                 number, at = facts.nhs_number, national_identifier_at(item.resources[0])
                 kept = {} if at is None else _without_number(item.resources[0]["identifier"][at])
@@ -21,6 +25,11 @@ def said_by(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said
                 if facts.nhs_status:
                     said[TRACED_NUMBER] = said[NATIONAL_NUMBER]
     return said
+
+
+def is_deletion(event: str, items: Sequence[Item]) -> bool:
+    """Whether the event deletes the record of the patient, not of one visit only."""
+    return event == "A29" or (event == "A23" and all(item.kind is not ItemKind.ENCOUNTER for item in items))
 
 
 def national_identifier_at(patient: Resource) -> int | None:

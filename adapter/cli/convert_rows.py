@@ -15,6 +15,7 @@ from adapter.assertion import Assertion, ItemKind, Resource, SourceIdentifier
 from adapter.chart import live
 from adapter.errors import Problem
 from adapter.hl7v2 import Message
+from adapter.hl7v2.separate import separate
 from adapter.identity.patients import birth_of
 from adapter.service.feeds import FeedReading, own_codes, rules_of_reading
 from adapter.settle.drafting import Drafting
@@ -59,8 +60,13 @@ class Rows:
 
     def of_messages(self, messages: Iterable[Message]) -> Resource:
         """Rows by kind from v2 messages, all of one patient's messages together."""
-        stated = [self.reading.state(message) for message in messages]
+        stated = [self.reading.state(each) for message in messages for each in self._of_each(message)]
         return self._rows(stated, [problem for statement in stated for problem in statement.problems])
+
+    def _of_each(self, message: Message) -> list[Message]:
+        """One for each patient."""
+        pieces = [] if self.reading.is_of_two(message) else separate(message)
+        return [self.reading.parse(piece) for piece in pieces] or [message]
 
     def of_fhir(self, body: bytes) -> Resource:
         """Rows by kind from a resource, a Bundle or an NDJSON body."""

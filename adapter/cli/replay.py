@@ -9,7 +9,7 @@ import typer
 
 from adapter import config
 from adapter.envelope import utc_us
-from adapter.errors import ExitCode, SetupError
+from adapter.errors import ExitCode, ProblemCode, SetupError
 from adapter.service.assembly import Works, open_ring, open_store
 from adapter.store import attempts, audit, messages, outbox
 from adapter.store.database import Connection
@@ -21,7 +21,7 @@ from adapter.store.states import DeliveryState, MessageState
 def replay(
     config_file: Annotated[Path, typer.Option("--config", help="The trust file.")],
     ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Parked messages.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every parked message.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every parked message but deletions of records (P214).")] = False,
     deliveries: Annotated[bool, typer.Option("--deliveries", help="Refused deliveries, too.")] = False,
 ) -> None:
     """Put parked messages back. With the service running it takes them; without, they are processed here and now."""
@@ -32,7 +32,7 @@ def replay(
     ring = open_ring(settings)
     try:
         with database.write() as conn:
-            wanted = [each.id for each in messages.parked(conn)] if every else list(ids or [])
+            wanted = _all_but_decisions(conn) if every else list(ids or [])
             unknown = [number for number in wanted if not _put_back(conn, number)]
             offered = _offer_again(conn) if deliveries else 0
             detail = {"messages": [number for number in wanted if number not in unknown], "deliveries": offered}
@@ -46,6 +46,11 @@ def replay(
     typer.echo(f"{len(wanted) - len(unknown)} messages and {offered} deliveries put back")
     _process_unless_running(settings)
     raise typer.Exit(ExitCode.FILES_FAILED if unknown else 0)
+
+
+def _all_but_decisions(conn: Connection) -> list[int]:
+    """To replay a deletion is to agree to it: that is said of one message at a time."""
+    return [each.id for each in messages.parked(conn) if each.reason != ProblemCode.RECORD_DELETED]
 
 
 def _put_back(conn: Connection, message_id: int) -> bool:

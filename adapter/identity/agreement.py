@@ -24,6 +24,8 @@ class Claim:
     birth_order: int | None = None
     earlier: frozenset[tuple[NhsNumber, str | None]] = frozenset()
     """Verified NHS numbers that came under this identifier at any time, each with the birth said along with it."""
+    first_us: int | None = None
+    """The least source clock at which anything was said under it."""
 
     @property
     def linking_number(self) -> NhsNumber | None:

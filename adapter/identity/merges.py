@@ -1,13 +1,14 @@
 """Which merges hold: the newest word on each pair of identifiers, whatever order the messages came in.
 
-HL7 v2 A40: PID is the survivor, MRG the prior number. Un-merges happen, so nothing here forgets a pair.
+HL7 v2 A40: PID is the survivor, MRG the prior number; A24 links two that both go on, A47 changes a number. Un-merges
+happen (A37), so nothing here forgets a pair.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from adapter.assertion import Merge, SourceIdentifier
+from adapter.assertion import Merge, MergeWord, SourceIdentifier
 from adapter.errors import Problem, ProblemCode
 
 
@@ -16,7 +17,9 @@ class LiveMerges:
     """What is left of all merge messages."""
 
     directed: tuple[Merge, ...]
-    """One per pair, oldest first: the first direction said since the last un-merge."""
+    """One per pair, oldest first: the first direction said since the last un-merge; a link where there is none."""
+    apart: tuple[tuple[SourceIdentifier, SourceIdentifier], ...]
+    """Pairs of which the last word is that they are two patients."""
     reversed: frozenset[SourceIdentifier]
     """Identifiers of pairs that were merged both ways: the second direction is held for a human."""
     named: frozenset[SourceIdentifier]
@@ -36,15 +39,21 @@ def live_merges(merges: Iterable[Merge]) -> LiveMerges:
         else:
             pairs[frozenset((merge.survivor, merge.prior))].add(merge)
     directed: list[Merge] = []
+    apart: list[tuple[SourceIdentifier, SourceIdentifier]] = []
     turned: set[SourceIdentifier] = set()
     for pair, said in pairs.items():
         live = _since_unmerge(said)
         if live:
-            directed.append(live[0])
-        if len({merge.survivor for merge in live}) > 1:
+            # A link has no direction, and a number that is changed back was no second patient's.
+            directed.append(next((merge for merge in live if merge.word is not MergeWord.LINKED), live[0]))
+        else:
+            one, other = sorted(pair)
+            apart.append((one, other))
+        if len({merge.survivor for merge in live if merge.word is MergeWord.MERGED}) > 1:
             turned |= pair
     return LiveMerges(
         directed=tuple(sorted(directed, key=_order)),
+        apart=tuple(sorted(apart)),
         reversed=frozenset(turned),
         named=frozenset(named),
         problems=(_SELF_MERGE,) if has_self_merge else (),

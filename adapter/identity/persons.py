@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from adapter.assertion import Merge, SourceIdentifier
+from adapter.assertion import Merge, MergeWord, SourceIdentifier
 from adapter.errors import Problem, ProblemCode
 from adapter.identity.agreement import Claim, is_reused, why_not_one
 from adapter.identity.merges import LiveMerges, live_merges
@@ -26,6 +26,8 @@ class Resolution:
     survivor_of: Mapping[Component, SourceIdentifier]
     """The identifier the merges lead to; of a component without merges, its least."""
     blocked: Mapping[Component, tuple[Problem, ...]]
+    given_up: frozenset[SourceIdentifier]
+    """Merged into another number, or changed into one."""
     problems: tuple[Problem, ...]
     """What was ignored and blocks nobody: a merge of a number with itself."""
 
@@ -48,6 +50,9 @@ def resolve(
     for identifier, claim in claims.items():
         if is_reused(claim):
             blame[identifier].add(_REUSED)
+    for one, other in live.apart:
+        if groups.are_one(one, other):
+            blame[one].add(_STILL_ONE)
     return _resolution(groups, live=live, blame=blame)
 
 
@@ -58,6 +63,14 @@ _REVERSED = Problem(
 _REUSED = Problem(
     code=ProblemCode.NUMBER_REUSED,
     text="one hospital number came with two NHS numbers and two birth dates: it may have been given to another child",
+)
+_STILL_ONE = Problem(
+    code=ProblemCode.STILL_ONE,
+    text="two numbers were taken apart, but other merges or a shared NHS number still make them one patient",
+)
+NUMBER_IN_USE = Problem(
+    code=ProblemCode.NUMBER_IN_USE,
+    text="a number was changed into one that was in use before: it may be another child's, so nothing is joined",
 )
 _TWO_REGISTERED = Problem(
     code=ProblemCode.TWO_NHS_NUMBERS,
@@ -129,8 +142,13 @@ def _link_by_word(
     groups: _Groups, claims: Mapping[SourceIdentifier, Claim], *, live: LiveMerges, beside: _Pairs, blame: _Blame
 ) -> None:
     """Joins what the hospital says is one; a merge of two registered NHS numbers joins nothing yet."""
+    renamed = {(merge.survivor, merge.prior): merge for merge in live.directed if merge.word is MergeWord.RENAMED}
     for one, other in [*beside, *((merge.survivor, merge.prior) for merge in live.directed)]:
         if groups.are_one(one, other):
+            continue
+        if _was_in_use(renamed.get((one, other)), claims):
+            blame[one].add(NUMBER_IN_USE)
+            blame[other].add(NUMBER_IN_USE)
             continue
         members = [*groups.of(one), *groups.of(other)]
         numbers = {claims[member].linking_number for member in members if member in claims} - {None}
@@ -139,6 +157,14 @@ def _link_by_word(
             blame[other].add(_TWO_REGISTERED)
         else:
             groups.join(one, other)
+
+
+def _was_in_use(renaming: Merge | None, claims: Mapping[SourceIdentifier, Claim]) -> bool:
+    """Whether the new number had a patient before the number was changed into it (behaviour 111)."""
+    bearer = claims.get(renaming.survivor) if renaming else None
+    if renaming is None or bearer is None or bearer.first_us is None:
+        return False
+    return bearer.first_us < renaming.clock_us
 
 
 def _resolution(groups: _Groups, *, live: LiveMerges, blame: Mapping[SourceIdentifier, set[Problem]]) -> Resolution:
@@ -152,7 +178,13 @@ def _resolution(groups: _Groups, *, live: LiveMerges, blame: Mapping[SourceIdent
             blocked[component] = tuple(sorted(problems, key=lambda problem: (problem.code, problem.text)))
         for member in component:
             component_of[member] = component
-    return Resolution(component_of=component_of, survivor_of=survivor_of, blocked=blocked, problems=live.problems)
+    return Resolution(
+        component_of=component_of,
+        survivor_of=survivor_of,
+        blocked=blocked,
+        given_up=frozenset(merge.prior for merge in live.directed if merge.word is not MergeWord.LINKED),
+        problems=live.problems,
+    )
 
 
 def _survivor(component: Component, *, live: LiveMerges) -> SourceIdentifier:

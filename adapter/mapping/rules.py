@@ -209,6 +209,8 @@ class Item(StrEnum):
     MEDICATION = "medication"
     RELATED = "related"
     PRIOR = "prior"
+    PRIOR_VISIT = "prior-visit"
+    ACCOUNT = "account"
     CONTEXT = "context"
 
 
@@ -226,6 +228,8 @@ class Block(_Rule):
     """It is an item only where these hold too. A Bundle shows the resource all the same."""
     only_in_bundle: bool = False
     """Shown by `convert`; no part of any record, and not even compiled for one."""
+    only_in_statement: bool = False
+    """Numbers by which identity events move what they name; no resource that `convert` shows."""
     once_per_key: bool = False
     """In a statement, a further segment of the same key belongs to the resource before it (one report, two OBR)."""
     key: tuple[KeyPart, ...] = ()

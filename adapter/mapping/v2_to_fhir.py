@@ -23,11 +23,13 @@ from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Ma
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_required import completed
 from adapter.mapping.v2_result_lists import result_lists
+from adapter.mapping.v2_visits import OF_TWO, add_numbers, list_item, place_visit, word_of
 from adapter.mapping.v2_walk import Walk
 from adapter.statement import Statement
 
 STATE_TYPES = frozenset(
     {
+        "Account",
         "Patient",
         "Encounter",
         "Condition",
@@ -46,11 +48,6 @@ STATE_TYPES = frozenset(
 IsMeasure = Callable[[Resource], bool]
 """Whether a code (a CodeableConcept) names a measurement without a sample: growth, gestation, Apgar score."""
 
-CANCELS = frozenset({"A11", "A12", "A13"})
-CANCEL_RANK = 10
-PERSON_EVENTS = frozenset({"A28", "A31", "A40"})
-"""They speak of the person; no visit is made or changed by them."""
-TRIAGE_ENCOUNTER = "triage-encounter"
 _ENGINES = 32
 _BUNDLE_NAMES = uuid.UUID("6f1c0f53-2c55-5d0b-9c38-6a1f0d2b7a11")
 
@@ -65,7 +62,7 @@ class V2Maps:
         self.compiled: Compiled = compile_blocks(
             (segment, file, _limited(block, wanted))
             for segment, file, block in source.blocks
-            if wanted is None or (block.resource in wanted and not block.only_in_bundle)
+            if (not block.only_in_statement if wanted is None else _is_wanted(block, wanted))
         )
         self._engines: dict[tuple[Any, ...], Engine] = {}
 
@@ -102,6 +99,10 @@ class ObservedKinds(dict[str, ItemKind]):
         if len(sent) <= LONGEST_REMEMBERED:
             self[str(sent)] = kind
         return kind
+
+
+def _is_wanted(block: Block, wanted: frozenset[str]) -> bool:
+    return block.resource in wanted and not block.only_in_bundle
 
 
 def _limited(block: Block, wanted: frozenset[str] | None) -> Block:
@@ -143,6 +144,12 @@ def kind_of(message: Message) -> tuple[str, str]:
     return (f"{code}^{event}", event) if event else (message.type, message.event)
 
 
+def is_of_two(message: Message, maps: V2Maps) -> bool:
+    """Whether the event says something of two patients (A24, A37)."""
+    kind, event = kind_of(message)
+    return word_of(maps.source.tables, kind, event) in OF_TWO
+
+
 _ALONE: Mapping[Role | None, ItemKind] = {
     Role.OBSERVATION: ItemKind.OBSERVATION,
     Role.IMAGING: ItemKind.IMAGING,
@@ -154,16 +161,18 @@ _ALONE: Mapping[Role | None, ItemKind] = {
 def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statement:
     """The resources of a walk as items under their natural keys."""
     statement = Statement(patient=None, event=event, kind=kind, problems=[*message.problems, *walk.problems])
+    statement.word = word_of(walk.engine.reader.tables, kind, event)
     lists: dict[Role, list[Made]] = {}
     visit = ""
     items = statement.items
-    for made in [each for each in walk.made if not isinstance(each, Item)]:
+    resources = [each for each in walk.made if not isinstance(each, Item)]
+    for made in resources:
         role = made.plan.item
         if role in _ALONE:
             items.append(_item(made, _ALONE[role], made.key, event, made.rank))
         elif role is Role.ENCOUNTER:
             visit = made.key if made.key.partition("|")[2] else ""
-            _place_visit(statement, made, visit)
+            place_visit(statement, made, visit)
         elif role in (Role.CONDITIONS, Role.PROCEDURES):
             lists.setdefault(role, []).append(made)
         elif role is not None:
@@ -172,13 +181,20 @@ def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statemen
     if walk.engine.reports_are_whole:
         items += result_lists(items)
     for kind_of_list, list_of in lists.items():
-        items.append(_list_item(list_of, ItemKind(kind_of_list), visit or "person", event))
+        key = visit or "person"
+        items.append(list_item(list_of, ItemKind(kind_of_list), key, event=event, engine=walk.engine))
+    if kind.startswith("ADT^"):
+        add_numbers(statement, resources)
     if not statement.clock_us:
-        statement.clock_us = max((made.clock_us for made in walk.made), default=0)
+        _set_clock(statement, walk)
+    return statement
+
+
+def _set_clock(statement: Statement, walk: Walk) -> None:
+    statement.clock_us = max((made.clock_us for made in walk.made), default=0)
     if not statement.clock_us:
         text = "no readable source time; ordered before all"
         statement.problems.append(Problem(code=ProblemCode.BAD_TIME, text=text, at="MSH[1]-7"))
-    return statement
 
 
 def _place_person(statement: Statement, made: Made, event: str) -> None:
@@ -189,33 +205,12 @@ def _place_person(statement: Statement, made: Made, event: str) -> None:
         statement.items.append(_item(made, ItemKind.PATIENT, "patient", event, 0))
     elif role is Role.RELATED:
         statement.related.append(made.resource)
-    elif role is Role.PRIOR:
-        statement.prior.append(made.resource)
-    else:
+    elif role is Role.CONTEXT:
         statement.context[made.name] = made.resource
 
 
 def _item(made: Made, kind: ItemKind, key: str, event: str, rank: int) -> Item:
     return Item(kind, key, made.clock_us, rank, event, Form.PATCH, [made.resource], made.cleared)
-
-
-def _place_visit(statement: Statement, made: Made, visit: str) -> None:
-    """An ADT message states a visit; PV1 of a person event or a result only tells where the patient is."""
-    is_adt = statement.kind.startswith("ADT^") and statement.event not in PERSON_EVENTS
-    if is_adt and visit:
-        rank = CANCEL_RANK if statement.event in CANCELS else 0
-        statement.items.append(_item(made, ItemKind.ENCOUNTER, visit, statement.event, rank))
-        return
-    statement.context[TRIAGE_ENCOUNTER] = made.resource
-    if is_adt:
-        text = "PV1-19 is missing: the visit cannot be told from others"
-        statement.problems.append(Problem(code=ProblemCode.NO_VISIT_NUMBER, text=text, at="PV1[1]-19"))
-
-
-def _list_item(made: list[Made], kind: ItemKind, key: str, event: str) -> Item:
-    """The whole list of one message; an entry without a code is an emptied list, not an entry."""
-    resources = [entry.resource for entry in made if "code" in entry.resource]
-    return Item(kind, key, max(entry.clock_us for entry in made), 0, event, Form.PATCH, resources)
 
 
 def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> Resource:

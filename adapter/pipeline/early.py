@@ -39,6 +39,7 @@ class _Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """As JSON, in which numbers keep their digits."""
     plain: bytes
     made: list[Made]
+    visit: str
 
 
 _PACKER = msgspec.msgpack.Encoder()
@@ -59,7 +60,7 @@ def readings(answer: bytes) -> dict[int, Read]:
 
 def _reading(answer: _Answer) -> Read:
     # Without the patient and the items: they are told, encoded and made.
-    light = Statement(patient=None, kind=answer.kind, problems=answer.problems)
+    light = Statement(patient=None, kind=answer.kind, problems=answer.problems, visit=answer.visit)
     early = Early(answer.stampless, _TOLD.decode(answer.told), answer.plain, answer.made)
     return Read([light], (), answer.stamp_us, answer.body, early=early)
 
@@ -108,5 +109,6 @@ class EarlyReader:
             ENCODER.encode(told),
             encode_assertion(assertion, stamp_us=read.stamp_us),
             list(made),
+            statement.visit,
         )
         return [answer]

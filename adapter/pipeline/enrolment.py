@@ -9,9 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from adapter import identity
-from adapter.assertion import Merge, SourceIdentifier
+from adapter.assertion import Merge, MergeWord, SourceIdentifier
 from adapter.chart import sealed
-from adapter.chart.known import NATIONAL_NUMBER, Known, Said, differs, learn, national_number_of
+from adapter.chart.known import (
+    NATIONAL_NUMBER,
+    RENAMED,
+    Known,
+    Said,
+    came_from,
+    differs,
+    learn,
+    national_number_of,
+    note,
+)
+from adapter.errors import Problem
 from adapter.identity import NhsNumber
 from adapter.identity.patients import birth_of
 from adapter.pipeline.told import Patient
@@ -38,6 +49,12 @@ class Entry:
         self.known = known
         self.is_changed = False
 
+    def learn(self, known: Known) -> None:
+        """Replace what is known; it is written at the next flush."""
+        if known != self.known:
+            self.known = known
+            self.is_changed = True
+
     @property
     def is_kept(self) -> bool:
         """We hold or keep this patient; an alias alone keeps nobody."""
@@ -58,6 +75,7 @@ class Enrolment:
         self._cache = cache
         self._now_us = now_us
         self._touched: dict[int, Entry] = {}
+        self._blocked: dict[int, tuple[Problem, ...]] = {}
         self.has_regrouped = False
         """Whether this batch can have made anybody ours."""
 
@@ -115,19 +133,30 @@ class Enrolment:
             self.regroup({entry.row.id for entry in entries}, left=left)
         return first
 
-    def merge(
-        self, survivor: SourceIdentifier, prior: SourceIdentifier, *, clock_us: int, message_id: int
-    ) -> tuple[Entry, Entry]:
-        """Remember that `prior` now is `survivor`, also for numbers never seen."""
-        pair = (
-            self._entry(survivor, state=IdentifierState.ALIAS),
-            self._entry(prior, state=IdentifierState.ALIAS),
-        )
-        if self._link(*pair, clock_us=clock_us, message_id=message_id):
-            self.regroup({entry.row.id for entry in pair})
-        return pair
+    def merge(self, merge: Merge, *, message_id: int) -> None:
+        """Remember what is said of the two numbers, also where they were never seen."""
+        survivor, prior = self.named(merge.survivor), self.named(merge.prior)
+        if merge.word is MergeWord.RENAMED:
+            survivor.learn(note(survivor.known, RENAMED, Said(merge.clock_us, True)))
+        if self._link(survivor, prior, clock_us=merge.clock_us, message_id=message_id, word=merge.word):
+            self.regroup({survivor.row.id, prior.row.id})
 
-    def _link(self, survivor: Entry, prior: Entry, *, clock_us: int, message_id: int) -> bool:
+    def named(self, number: SourceIdentifier) -> Entry:
+        """The entry of a number that is only named; that keeps nobody."""
+        return self._entry(number, state=IdentifierState.ALIAS)
+
+    def hold(self, entry: Entry) -> None:
+        """Something is kept under this number now; what was put aside for its person is looked at again."""
+        self._release([entry], IdentifierState.HELD)
+
+    def problems_of(self, entry: Entry) -> tuple[Problem, ...]:
+        """Why nothing may be published of the person of this number, decided anew."""
+        self.regroup({entry.row.id})
+        return self._blocked.get(entry.row.id, ())
+
+    def _link(
+        self, survivor: Entry, prior: Entry, *, clock_us: int, message_id: int, word: MergeWord = MergeWord.MERGED
+    ) -> bool:
         if survivor.row.id == prior.row.id:
             return False
         return registry.add_merge(
@@ -135,7 +164,7 @@ class Enrolment:
             survivor_id=survivor.row.id,
             prior_id=prior.row.id,
             clock_us=clock_us,
-            live=True,
+            live=word,
             message_id=message_id,
         )
 
@@ -154,7 +183,13 @@ class Enrolment:
         resolution = identity.resolve(
             {number: _claim(entry.known) for number, entry in by_number.items()},
             [
-                Merge(number_of[link.survivor_id], number_of[link.prior_id], link.clock_us, link.live)
+                Merge(
+                    number_of[link.survivor_id],
+                    number_of[link.prior_id],
+                    link.clock_us,
+                    bool(link.live),
+                    MergeWord(link.live),
+                )
                 for link in links
                 if link.clock_us != TOGETHER_CLOCK
             ],
@@ -168,6 +203,11 @@ class Enrolment:
         for component in sorted(set(resolution.component_of.values()), key=lambda each: sorted(each)):
             members = [by_number[number] for number in sorted(component)]
             problems = resolution.blocked.get(component, ())
+            for entry in members:
+                self._blocked[entry.row.id] = problems
+                entry.learn(
+                    msgspec.structs.replace(entry.known, is_given_up=entry.known.identifier in resolution.given_up)
+                )
             self._write_person(members, blocked=problems[0].code.value if problems else "", taken=taken)
 
     def flush(self) -> None:
@@ -297,6 +337,7 @@ class Enrolment:
             return
         self._raise_state(members, state)
         names = {name for entry in members for name in (entry.row.blind, entry.row.nhs_blind) if name is not None}
+        names |= {self.blind(number) for entry in members for number in came_from(entry.known)}
         for number in messages.not_ours_of(self._conn, sorted(names)):
             messages.set_state(self._conn, number, before=MessageState.NOT_OURS, after=MessageState.RECEIVED)
 
@@ -311,5 +352,6 @@ def _claim(known: Known) -> identity.Claim:
         birth=birth_of(birth) if birth else None,
         sex=(known.value("gender") or {}).get("gender"),
         birth_order=(known.value("multiple-birth") or {}).get("multipleBirthInteger"),
+        first_us=known.first_us,
         earlier=frozenset((NhsNumber(digits), born) for digits, born in known.earlier),
     )

@@ -14,16 +14,17 @@ from adapter import cohort, identity
 from adapter.assertion import Assertion, ItemKind, SourceIdentifier
 from adapter.chart import sealed
 from adapter.chart.fresh import Made, Written
-from adapter.chart.known import Known, learn, mother_said
-from adapter.chart.sealed import Note, decode_assertion, encode_assertion, encode_note
+from adapter.chart.known import Known, learn, mother_said, with_words
+from adapter.chart.sealed import Note, decode_assertion, decode_note, encode_assertion, encode_note
 from adapter.chart.stated import said_by
 from adapter.cohort.triage import Reason
 from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.identity import PatientFacts
 from adapter.identity.patients import day_of
 from adapter.pipeline.enrolment import Enrolment, Entry
+from adapter.pipeline.moves import Moves, of_visit
 from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told, naming_mother
-from adapter.statement import Statement
+from adapter.statement import Statement, Word
 from adapter.store import assertions, dirty
 from adapter.store.assertions import AssertionRow
 from adapter.store.database import Connection
@@ -105,6 +106,13 @@ class _New(NamedTuple):
     born: str | None
 
 
+_OF_TWO = (Word.LINK, Word.UNLINK)
+_DELETIONS = frozenset({"A23", "A29"})
+_DELETES = Problem(
+    code=ProblemCode.RECORD_DELETED,
+    text="it deletes the record of a child of the register: `replay` it to withdraw the rows, or leave it here",
+)
+
 NOT_ADT = frozenset({ItemKind.OBSERVATION, ItemKind.RESULT_LIST, ItemKind.PATIENT})
 
 
@@ -117,6 +125,7 @@ def asserted(feed: str, subject: SourceIdentifier, statement: Statement) -> Asse
     """What is kept of a statement."""
     context = {name: resource for name, resource in statement.context.items() if name != TRIAGE_ENCOUNTER}
     context |= naming_mother(statement)
+    context |= of_visit(statement)
     return Assertion(feed, subject, statement.items, context)
 
 
@@ -140,6 +149,7 @@ class Keeper:
         self._rules = rules
         self._now_us = now_us
         self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
+        self._moves = Moves(conn, ring, self._enrolment, settings=rules.identity)
         self._teller = Teller(rules)
         self._new: dict[bytes, _New] = {}
         self._marks: list[tuple[Entry, int]] = []
@@ -163,9 +173,19 @@ class Keeper:
                 outcomes.append((message, Outcome(MessageState.ERASED, "separated", None, None)))
             else:
                 outcomes.append((message, self._judge(message, read, stampless[message.id], stored)))
-        outcomes = self._released(outcomes, {m.id: r for m, r in batch if isinstance(r, Read)}, stampless, stored)
+        reads = {m.id: r for m, r in batch if isinstance(r, Read)}
+        outcomes = self._released(outcomes, reads, stampless, stored)
         self._flush()
-        return outcomes
+        self.counts.update(self._moves.counts)
+        return [(message, self._at_home(message, outcome, reads)) for message, outcome in outcomes]
+
+    def _at_home(self, message: Arrived, outcome: Outcome, reads: Mapping[int, Read]) -> Outcome:
+        """A body of this batch whose visit was moved after its turn."""
+        home = self._moves.homes.get(message.id)
+        if home is None or outcome.key_id is None or message.id not in reads:
+            return outcome
+        body = self._ring.seal(home.row.key_id, reads[message.id].body, sealed.MESSAGE)
+        return outcome._replace(key_id=home.row.key_id, sealed=body)
 
     def _released(
         self,
@@ -242,22 +262,42 @@ class Keeper:
         told = read.early.told if read.early else self._teller.tell(message.feed, statement)
         patient = told.patient
         numbers = patient.numbers
-        for prior in statement.prior:
-            merged = identity.read_patient(prior, related=(), settings=self._rules.identity).identifiers[0]
-            if merged == numbers[0]:
-                self.counts[f"problem.{ProblemCode.SELF_MERGE.value}"] += 1
-            self._enrolment.merge(numbers[0], merged, clock_us=statement.clock_us, message_id=message.id)
-        is_kept = self._enrolment.is_kept(patient)
+        self._moves.hear(statement, numbers, message_id=message.id)
+        if statement.word in _OF_TWO:
+            # Two patients in one body: what was said is in the registry, and neither's key may keep the other's name.
+            return Outcome(MessageState.ERASED, statement.word.value, None, None)
+        home = self._moves.home(numbers[0], statement)
+        is_own = self._enrolment.is_kept(patient)
+        is_kept = is_own or (home is not None and home.is_kept)
         verdict = cohort.triage(msgspec.structs.replace(told.triage, known=is_kept), rules=self._rules.triage)
         subject = self._enrolment.blind(numbers[0])
         if not verdict.keep or (verdict.reason is Reason.IDENTITY_EVENT and not is_kept):
             self.counts[f"not-ours.{verdict.reason.value}"] += 1
             names = self._enrolment.names(patient)
             return self._aside(message, verdict.reason.value, subject=subject)._replace(names=names[1:])
-        entry = self._enrolment.enrol(patient, told.said, state=IdentifierState.HELD)
-        self._append(message, read, statement, entry=entry, key=key, ordinal=ordinal)
+        self._refuse_deletion(message, statement, numbers[0])
+        if home is None or is_own:
+            entry = self._enrolment.enrol(patient, told.said, state=IdentifierState.HELD)
+        if home is not None:
+            entry = home
+            self._enrolment.hold(home)
+        self._append(message, read, statement, homes=(numbers[0], entry), key=key, ordinal=ordinal)
         body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
         return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, subject)
+
+    def _refuse_deletion(self, message: Arrived, statement: Statement, number: SourceIdentifier) -> None:
+        """A record of a child in the register is deleted by a person alone: who replays the message decides so."""
+        if statement.event not in _DELETIONS:
+            return
+        entry = self._enrolment.find(number)
+        if entry is None or entry.row.state != IdentifierState.CONFIRMED or entry.known.is_given_up:
+            return
+        if isinstance(message, MessageRow) and message.note is not None and message.key_id is not None:
+            note = decode_note(self._ring.unseal(message.key_id, message.note, sealed.NOTE))
+            if note.problems[0][0] == ProblemCode.RECORD_DELETED:
+                self.counts["deletion.accepted"] += 1
+                return
+        raise MessageError(_DELETES)
 
     def _aside(self, message: Arrived, reason: str, *, subject: bytes | None) -> Outcome:
         hold_us = int(self._rules.hold_unknown.total_seconds() * 1_000_000)
@@ -271,15 +311,23 @@ class Keeper:
         )
 
     def _append(
-        self, message: Arrived, read: Read, statement: Statement, *, entry: Entry, key: bytes, ordinal: int
+        self,
+        message: Arrived,
+        read: Read,
+        statement: Statement,
+        *,
+        homes: tuple[SourceIdentifier, Entry],
+        key: bytes,
+        ordinal: int,
     ) -> None:
+        subject, entry = homes
         is_adt = not {item.kind for item in statement.items} <= NOT_ADT
         assertion, made, born = None, None, None
         if read.early is not None:
             plain, made = read.early.plain, read.early.made
             born = day_of(read.early.told.patient.birth)
         else:
-            assertion = asserted(message.feed, entry.known.identifier, statement)
+            assertion = asserted(message.feed, subject, statement)
             plain = encode_assertion(assertion, stamp_us=read.stamp_us)
         row = AssertionRow(
             id=assertions.new_id(message.id, ordinal),
@@ -297,16 +345,20 @@ class Keeper:
         for row in assertions.by_ids(self._conn, [assertion_id]):
             entry = self._enrolment.by_id(row.identifier_id)
             known = Known(entry.known.identifier)
-            for each in assertions.of_identifiers(self._conn, [row.identifier_id]):
+            # What was moved away with its visit still says what its PID said under this number.
+            near = {row.identifier_id, *self._moves.went_to(entry)}
+            for each in assertions.of_identifiers(self._conn, sorted(near)):
                 stated = decode_assertion(
                     self._ring.unseal(each.key_id, each.sealed, sealed.ASSERTION), stamp_us=each.clock_us
                 )
+                if stated.subject != entry.known.identifier:
+                    continue
                 known = learn(known, mother_said(stated.context, stated.items))
                 for item in stated.items:
                     if item.kind is ItemKind.PATIENT:
                         facts = identity.read_patient(item.resources[0], related=(), settings=self._rules.identity)
-                        known = learn(known, said_by([item], facts), seen=_seen(facts))
-            entry.known = known
+                        known = learn(known, said_by(stated.items, facts), seen=_seen(facts))
+            entry.known = with_words(known, entry.known)
             entry.is_changed = True
             self._enrolment.regroup({entry.row.id})
             self._marks.append((entry, assertion_id))
@@ -325,6 +377,12 @@ class Keeper:
                 if (each.assertion is not None or each.made is not None) and stored_id == row.id:
                     written = Written(row.id, row.identifier_id, row.key_id, each.assertion, each.made, each.born)
                     self.results.append(written)
+        for pair in self._moves.carry():
+            self._marks += [(entry, mark) for entry in pair for mark in (dirty.MOVED, dirty.WHOLE)]
+        moved = {row.id for row in self._moves.rehomed}
+        self.relearnt += moved
+        self.results = [written for written in self.results if written.assertion_id not in moved]
+        self._enrolment.flush()
         dirty.mark(self._conn, [(entry.row.person_id, mark) for entry, mark in self._marks], at_us=self._now_us)
 
 

@@ -25,6 +25,7 @@ from adapter.envelope import Media
 from adapter.errors import ExitCode, SetupError
 from adapter.hl7v2.header import content_without_stamp
 from adapter.hl7v2.message import Message
+from adapter.hl7v2.separate import separate
 from adapter.identity import IdentitySettings
 from adapter.mapping.own_tables import OwnTables
 from adapter.pipeline.ahead import Ahead, Reader
@@ -48,6 +49,7 @@ log = structlog.get_logger()
 
 Now = Callable[[], datetime]
 
+_PID = b"PID"
 _BY_ORDER, _NO_ORDER = "obs|", "obs||"
 
 
@@ -125,6 +127,8 @@ class Translator:
         if media == Media.HL7V2:
             reading = self._feeds.of(feed)
             message = reading.parse(body)
+            if body.count(_PID) > 1 and not reading.is_of_two(message) and (pieces := separate(message)):
+                return Read([], content_without_stamp(body), _stamp_us(message, reading), body, pieces)
             return Read([reading.state(message)], content_without_stamp(body), _stamp_us(message, reading), body)
         found = fhir.read(body, known=self._known)
         if feed in self._orders_of:

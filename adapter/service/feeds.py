@@ -48,6 +48,10 @@ class FeedReading(NamedTuple):
         found = rewritten(text, self.rules.time_formats) if self.rules.time_formats else None
         return read_time(text, self.timezone) or (read_time(found.text, self.timezone) if found else None)
 
+    def is_of_two(self, message: Message) -> bool:
+        """Whether the event is about two patients, so that it cannot be taken apart."""
+        return mapping.is_of_two(message, self.maps)
+
     def bundle(self, message: Message) -> Resource:
         """Every mapped resource of the message."""
         return mapping.to_bundle(message, self.maps, timezone=self.timezone, rules=self.rules)

@@ -23,7 +23,7 @@ from adapter.identity.patients import birth_of, day_of
 from adapter.mapping import CsorMaps
 from adapter.settle.drafting import Drafting
 from adapter.settle.judging import judged
-from adapter.settle.loading import known_of, record_id_of, source_of
+from adapter.settle.loading import counting, known_of, record_id_of, source_of
 from adapter.settle.projection import Draft, History, Source, history
 from adapter.settle.result_drafts import KIND as LAB_RESULT
 from adapter.settle.results import Results
@@ -93,6 +93,8 @@ class ChildSettler:
             members = registry.by_person(conn, [person.id])
             if not members:
                 raise ValueError(f"person {person.id} has no identifier")
+            if dirty.MOVED in marks:
+                summary = msgspec.structs.replace(summary, members=[])
             summary, touched = self._whole(conn, person, members, summary, now_us=now_us)
         results = [mark for mark in marks if mark > dirty.WHOLE]
         if results and summary.is_included:
@@ -107,11 +109,12 @@ class ChildSettler:
         self, conn: Connection, person: PersonRow, members: list[IdentifierRow], before: Summary, *, now_us: int
     ) -> tuple[Summary, list[bytes]]:
         """Everything but the results; whether those must follow stands in the summary."""
-        member_ids = [row.id for row in members]
+        counted = counting(self._ring, members)
+        member_ids = [row.id for row, _ in counted]
         found = assertions.of_identifiers(conn, member_ids, kind=AssertionKind.ADT)
         sources = [source_of(self._ring, row) for row in found]
         past = history(sources, study_of=self._drafting.study_of)
-        known = [known_of(self._ring, row) for row in members]
+        known = [each for _, each in counted] or [known_of(self._ring, row) for row in members]
         patient = patient_of(known)
         cases = judged(past, patient, self._drafting.notes(past), rules=self._rules)
         is_included = any(case.is_included for case in cases)

@@ -4,7 +4,7 @@ Pure. Rows of numbers that the trust gave (visits, examinations, doses) are keye
 children who claim one number meet in one row; rows of the person are keyed by the person.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from adapter.assertion import Form, ItemKind, Resource
@@ -116,13 +116,13 @@ class Drafting:
                 read = Read(visit.encounter, {}, tuple(said), is_visit=True)
                 admission = list(self._projected("admission", key, read, [each.source for each in said]))
                 yield from admission
-                yield from self._stays(key, read, admission)
+                yield from self._stays(key, read, admission, placing={id(item) for item in visit.placing})
         for kind, lists in _LIST_KINDS:
             for key, listed in getattr(past, lists).items():
-                context = listed.source.assertion.context
-                for nth, (name, resource) in enumerate(numbered(listed.item.resources)):
-                    read = Read(resource, context, (listed,), listed.source, nth=nth)
-                    yield from self._projected(kind, f"{key}|{name}", read, [listed.source])
+                for name, entry in numbered(listed):
+                    source = entry.said.source
+                    read = Read(entry.resource, source.assertion.context, (entry.said,), source, nth=entry.nth)
+                    yield from self._projected(kind, f"{key}|{name}", read, [source])
         for item_kind, kind in _OF_SINGLES.items():
             for key, said in past.singles[item_kind].items():
                 yield from self._single(kind, key, said, born=born)
@@ -140,10 +140,13 @@ class Drafting:
     def _single(self, kind: str, key: str, said: Sequence[Said], *, born: str | None = None) -> Iterator[Row]:
         yield from self._projected(kind, key, read_of(said), [each.source for each in said], born=born)
 
-    def _stays(self, key: str, visit: Read, admission: Sequence[Row]) -> Iterator[Row]:
-        """Ward stays: of a snapshot all that its newest version lists, of messages each move that one of them tells."""
+    def _stays(self, key: str, visit: Read, admission: Sequence[Row], *, placing: Container[int]) -> Iterator[Row]:
+        """Ward stays: of a snapshot all that its newest version lists, of messages each move that one of them tells.
+
+        `placing`: the items, by identity, whose location counts.
+        """
         moves: dict[str, Row] = {}
-        for move, each in _moves(visit):
+        for move, each in _moves(visit, placing):
             for row in self._projected("ward_stay", "", move, [each.source]):
                 moves.setdefault(f"{row.fields.get('start_dt')}|{row.fields.get('ward_code')}", row)
         stated = [Stated(at, row.fields) for at, row in moves.items() if row.fields.get("start_dt")]
@@ -221,14 +224,15 @@ _SHOWING = ("infant", "admission", "operation")
 """What outcomes are told by."""
 
 
-def _moves(visit: Read) -> Iterator[tuple[Read, Said]]:
+def _moves(visit: Read, placing: Container[int]) -> Iterator[tuple[Read, Said]]:
     """Each location by itself, with who tells of it."""
-    snapshots = [each for each in visit.said if each.item.form is Form.SNAPSHOT]
+    there = [each for each in visit.said if id(each.item) in placing]
+    snapshots = [each for each in there if each.item.form is Form.SNAPSHOT]
     if snapshots:
         newest = max(snapshots, key=lambda each: live.order(each.item))
         listed = Read(newest.item.resources[0], newest.source.assertion.context, (newest,))
         yield from ((move, newest) for move in _places(listed, newest))
-    for each in visit.said:
+    for each in there:
         if each.item.form is Form.PATCH:
             alone = Read(each.item.resources[0], {}, (each,))
             yield from ((move, each) for move in _places(alone, each))

@@ -9,7 +9,7 @@ from adapter.cohort import CaseState, Coded, CohortRules, Noted, Told
 from adapter.errors import ProblemCode
 from adapter.identity.patients import birth_of
 from adapter.settle.drafted import Read, read_of
-from adapter.settle.projection import History, Said
+from adapter.settle.projection import History, Listed, Said
 
 _NOT_SAID = frozenset({"cancelled", "entered-in-error"})
 _SEX = frozenset({ProblemCode.FEMALE_WITH_VALVES, ProblemCode.SEX_CONTRADICTS})
@@ -28,13 +28,13 @@ def judged(past: History, patient: Resource, notes: Sequence[Noted], *, rules: C
     )
 
 
-def coded(past: History, lists: Iterable[tuple[str, Any]]) -> Iterable[Coded]:
+def coded(past: History, lists: Iterable[tuple[str, Sequence[Listed]]]) -> Iterable[Coded]:
     """What `cohort` judges: each entry of the lists, with when its visit began."""
-    for key, said in lists:
+    for key, listed in lists:
         visit = past.visits.get(key)
         admitted = (visit.encounter.get("period") or {}).get("start") if visit else None
-        for resource in said.item.resources:
-            yield Coded(resource, admitted, key)
+        for entry in listed:
+            yield Coded(entry.resource, admitted, key)
 
 
 def _told(past: History) -> Iterator[Told]:

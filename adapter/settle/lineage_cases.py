@@ -14,7 +14,7 @@ from adapter.settle.judging import case_flags
 from adapter.settle.lineage_prose import ProseExplainer
 from adapter.settle.lineage_rows import Drafted, RowTracer, inside
 from adapter.settle.lineage_values import FieldLineage, Value
-from adapter.settle.projection import History, Said
+from adapter.settle.projection import History, Listed
 from adapter.settle.refolding import Folded
 
 _DATES = ("onsetDateTime", "onsetPeriod.start", "recordedDate", "performedDateTime", "performedPeriod.start")
@@ -73,19 +73,19 @@ class CaseExplainer:
             code = code._replace(then=self._listed(case, evidence), then_rule=case.place)
         return _Shown(evidence, code, self._refolder.cut(entry, f"{coding}.system"), self._date(past, entry, evidence))
 
-    def _entry(self, said: Said, evidence: Evidence) -> tuple[Folded, str]:
+    def _entry(self, listed: Sequence[Listed], evidence: Evidence) -> tuple[Folded, str]:
         """The entry of the list with this code, and the one with this date where the code comes more than once."""
         wanted = (evidence.system, evidence.code)
         found = [
-            (nth, place)
-            for nth, resource in enumerate(said.item.resources)
-            for place, coding in Path("code.coding").located(resource)
+            (entry, place)
+            for entry in listed
+            for place, coding in Path("code.coding").located(entry.resource)
             if self._rules.normalise(coding.get("system", ""), coding.get("code", "")) == wanted
         ]
-        dated = [each for each in found if _date_path(said.item.resources[each[0]], evidence.at)]
-        nth, place = (dated or found)[0]
-        context = said.source.assertion.context
-        return self._refolder.read(Read(said.item.resources[nth], context, (said,), said.source, nth=nth)), place
+        dated = [each for each in found if _date_path(each[0].resource, evidence.at)]
+        (resource, said, nth), place = (dated or found)[0]
+        read = Read(resource, said.source.assertion.context, (said,), said.source, nth=nth)
+        return self._refolder.read(read), place
 
     def _date(self, past: History, entry: Folded, evidence: Evidence) -> Cut | None:
         path = _date_path(entry.resource, evidence.at)

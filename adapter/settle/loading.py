@@ -1,5 +1,7 @@
 """Opens what is stored of a child: assertions with their refs, facts of identifiers; and names rows."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from adapter.chart import sealed
@@ -25,6 +27,12 @@ def known_of(ring: KeyRing, row: IdentifierRow) -> Known:
     if row.sealed is None:
         raise ValueError(f"identifier {row.id} has no facts")
     return _KNOWN.decode(ring.unseal(row.key_id, row.sealed, sealed.IDENTIFIER))
+
+
+def counting(ring: KeyRing, rows: Iterable[IdentifierRow]) -> list[tuple[IdentifierRow, Known]]:
+    """The identifiers under which anything counts: not those whose record was deleted."""
+    found = [(row, known_of(ring, row)) for row in rows]
+    return [(row, known) for row, known in found if not known.is_withdrawn]
 
 
 def record_id_of(ring: KeyRing, kind: str, key: str) -> bytes:

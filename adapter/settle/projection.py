@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 from adapter.assertion import OF_FEED, Item, ItemKind, Resource
-from adapter.chart import live
+from adapter.chart import lists, live, visits
 from adapter.errors import Problem
 from adapter.settle.accessions import StudyOf, apart, group_of
 from adapter.settle.said import Said as Said
@@ -52,14 +52,22 @@ class Draft(NamedTuple):
     state: RowState
 
 
+class Listed(NamedTuple):
+    """One diagnosis or procedure, and where it was said: at which place of that statement."""
+
+    resource: Resource
+    said: Said
+    nth: int
+
+
 class History(NamedTuple):
     """All that one child's ADT assertions say, by natural key."""
 
-    visits: dict[str, live.Visit]
+    visits: dict[str, visits.Visit]
     encounters: dict[str, list[Said]]
-    diagnoses: dict[str, Said]
+    diagnoses: dict[str, list[Listed]]
     """The list that counts, for each visit (or FHIR Condition) that is not withdrawn."""
-    procedures: dict[str, Said]
+    procedures: dict[str, list[Listed]]
     singles: dict[ItemKind, dict[str, list[Said]]]
     """Everything that was said of one examination, dose, measurement or operation note."""
 
@@ -95,24 +103,48 @@ def history(sources: Iterable[Source], *, study_of: StudyOf) -> History:
         for group, said in examinations.items()
         for key, each in apart(group, said, study_of=study_of).items()
     }
+    renamed = visits.numbers_now(said.item for all_said in grouped[ItemKind.VISIT_NUMBER].values() for said in all_said)
+    if renamed:
+        for kind in (ItemKind.ENCOUNTER, ItemKind.CONDITIONS, ItemKind.PROCEDURES):
+            grouped[kind] = _under_new_numbers(grouped[kind], renamed)
     encounters = grouped[ItemKind.ENCOUNTER]
-    visits = {key: live.resolve_visit(key, [said.item for said in all_said]) for key, all_said in encounters.items()}
-    withdrawn = {key for key, visit in visits.items() if visit.is_withdrawn}
+    found = {key: visits.resolve_visit(key, [said.item for said in all_said]) for key, all_said in encounters.items()}
+    withdrawn = {key for key, visit in found.items() if visit.is_withdrawn}
+    taken_back = {key: _taken_back(visit, encounters[key]) for key, visit in found.items() if visit.withdrawn}
     return History(
-        visits={key: visit for key, visit in visits.items() if key not in withdrawn},
+        visits={key: visit for key, visit in found.items() if key not in withdrawn},
         encounters={key: said for key, said in encounters.items() if key not in withdrawn},
-        diagnoses=_newest_lists(grouped[ItemKind.CONDITIONS], withdrawn),
-        procedures=_newest_lists(grouped[ItemKind.PROCEDURES], withdrawn),
+        diagnoses=dict(_lists(grouped[ItemKind.CONDITIONS], withdrawn, taken_back)),
+        procedures=dict(_lists(grouped[ItemKind.PROCEDURES], withdrawn, taken_back)),
         singles={kind: grouped[kind] for kind in SINGLES},
     )
 
 
-def _newest_lists(grouped: Mapping[str, Sequence[Said]], withdrawn: set[str]) -> dict[str, Said]:
-    return {
-        key: max(all_said, key=lambda said: live.order(said.item)) if len(all_said) > 1 else all_said[0]
-        for key, all_said in grouped.items()
-        if key not in withdrawn
-    }
+def _under_new_numbers(said: Mapping[str, list[Said]], renamed: Mapping[str, str]) -> dict[str, list[Said]]:
+    found: dict[str, list[Said]] = {}
+    for key, all_said in said.items():
+        found.setdefault(renamed.get(key, key), []).extend(all_said)
+    return found
+
+
+def _taken_back(visit: visits.Visit, said: Sequence[Said]) -> set[int]:
+    """The assertions with which a cancelled event spoke of the visit."""
+    gone = {id(item) for item in visit.withdrawn}
+    return {each.source.assertion_id for each in said if id(each.item) in gone}
+
+
+def _lists(
+    grouped: Mapping[str, Sequence[Said]], withdrawn: set[str], taken_back: Mapping[str, set[int]]
+) -> Iterable[tuple[str, list[Listed]]]:
+    for key, all_said in grouped.items():
+        gone = taken_back.get(key, set())
+        said = [each for each in all_said if each.source.assertion_id not in gone]
+        if key in withdrawn or not said:
+            continue
+        if len(said) > 1:
+            said.sort(key=lambda each: live.order(each.item))
+        entries = lists.entries_of([each.item for each in said])
+        yield key, [Listed(said[at].item.resources[nth], said[at], nth) for at, nth in entries]
 
 
 def folded(said: Sequence[Said]) -> tuple[Resource, Mapping[str, Resource]]:
@@ -121,18 +153,10 @@ def folded(said: Sequence[Said]) -> tuple[Resource, Mapping[str, Resource]]:
     return live.fold([each.item for each in ordered]), ordered[-1].source.assertion.context
 
 
-def numbered(resources: Sequence[Resource]) -> Iterable[tuple[str, Resource]]:
+def numbered(listed: Sequence[Listed]) -> Iterable[tuple[str, Listed]]:
     """Each entry of a coded list by its code and place among equal codes: a changed time or rank is the same row."""
     seen: dict[str, int] = {}
-    for resource in resources:
-        code = _first_code(resource)
+    for entry in listed:
+        code = lists.code_of(entry.resource)
         seen[code] = seen.get(code, 0) + 1
-        yield f"{code}|{seen[code]}", resource
-
-
-def _first_code(resource: Resource) -> str:
-    concept = resource.get("code") or {}
-    for coding in concept.get("coding") or ():
-        if coding.get("code"):
-            return f"{coding.get('system', '')}|{coding['code']}"
-    return str(concept.get("text", ""))
+        yield f"{code}|{seen[code]}", entry

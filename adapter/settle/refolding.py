@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapter.assertion import Item, ItemKind, Resource
-from adapter.chart import live
-from adapter.chart.known import NAMES_MOTHER, NATIONAL_NUMBER, Known, newest_of, patient_of
+from adapter.chart import live, visits
+from adapter.chart.known import NAMES_MOTHER, NATIONAL_NUMBER, Known, newest_of, patient_of, went_to
 from adapter.chart.origins import Place, Stated, marked, marked_items, places_at, places_in
 from adapter.chart.stated import national_identifier_at, said_by
 from adapter.errors import IdentityConflict
@@ -16,7 +16,7 @@ from adapter.mapping.observation import referred
 from adapter.mapping.trace import CONTEXT
 from adapter.settle.bodies import Bodies, Cut
 from adapter.settle.drafted import Read
-from adapter.settle.loading import known_of, record_id_of, source_of
+from adapter.settle.loading import counting, known_of, record_id_of, source_of
 from adapter.settle.projection import Said, Source, scoped_key
 from adapter.store import assertions, registry
 from adapter.store.database import Connection
@@ -66,8 +66,9 @@ class Refolder:
     def child(self, person_id: int) -> Child:
         """As settling sees it."""
         members = registry.by_person(self._conn, [person_id])
-        stored = assertions.of_identifiers(self._conn, [row.id for row in members], kind=AssertionKind.ADT)
-        known = tuple(known_of(self._ring, row) for row in members)
+        counted = counting(self._ring, members)
+        stored = assertions.of_identifiers(self._conn, [row.id for row, _ in counted], kind=AssertionKind.ADT)
+        known = tuple(each for _, each in counted) or tuple(known_of(self._ring, row) for row in members)
         key = min((row.blind for row in members), default=b"").hex()
         return Child(known, key, tuple(self.sources([row.id for row in stored])))
 
@@ -99,8 +100,8 @@ class Refolder:
             entry = at.item.resources[read.nth]
             shadow = marked(entry, assertion_id=at.assertion_id, item=at.number, nth=read.nth)
         elif read.is_visit:
-            shadow = live.resolve_visit("", marked_items(stated)).encounter
-            cancels = [each for each in stated if each.item.event == live.CANCEL_DISCHARGE]
+            shadow = visits.shadow_of_visit([each.item for each in stated], marked_items(stated))
+            cancels = [each for each in stated if each.item.event == visits.CANCEL_DISCHARGE]
             speaker = speaker or (self._sources[cancels[-1].assertion_id] if cancels else None)
         else:
             shadow = live.fold(marked_items(stated))
@@ -111,12 +112,19 @@ class Refolder:
     def person(self, person_id: int) -> Folded:
         """The Patient as all messages under all numbers of the child say: for each field, who said it last."""
         if person_id not in self._persons:
-            members = registry.by_person(self._conn, [person_id])
-            known = [known_of(self._ring, row) for row in members]
-            stored = assertions.of_identifiers(self._conn, [row.id for row in members])
-            sources = self.sources([row.id for row in stored])
+            known = list(self.child(person_id).known)
+            own = {each.identifier for each in known}
+            # A visit that was moved took its messages along; what their PID said was said of its first patient.
+            stored = assertions.of_identifiers(self._conn, self._near(person_id, known))
+            sources = [each for each in self.sources([row.id for row in stored]) if each.assertion.subject in own]
             self._persons[person_id] = Folded(patient_of(known), self._patient_shadow(known, sources), {}, None)
         return self._persons[person_id]
+
+    def _near(self, person_id: int, known: Iterable[Known]) -> list[int]:
+        """The identifiers of a person, and those to which visits of theirs went."""
+        went = [self._ring.blind("identifier", *number) for each in known for number in went_to(each)]
+        rows = [*registry.by_person(self._conn, [person_id]), *registry.by_blinds(self._conn, went).values()]
+        return sorted({row.id for row in rows})
 
     def mother(self, person_id: int, source_of_name: str) -> Cut | None:
         """What named the mother, in the first message that said it so."""

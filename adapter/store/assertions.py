@@ -66,6 +66,12 @@ def lower_clock(conn: Connection, assertion_id: int, *, clock_us: int) -> bool:
     return run(conn, statement, (clock_us, assertion_id, clock_us)).rowcount == 1
 
 
+def rehome(conn: Connection, rows: Sequence[AssertionRow]) -> None:
+    """Put assertions, sealed anew, under the identifier to which an identity event moved what they speak of."""
+    statement = "UPDATE assertion SET identifier_id = ?, key_id = ?, sealed = ? WHERE id = ?"
+    run_many(conn, statement, [(row.identifier_id, row.key_id, row.sealed, row.id) for row in rows])
+
+
 def of_identifiers(
     conn: Connection, identifier_ids: Sequence[int], *, kind: AssertionKind | None = None
 ) -> list[AssertionRow]:

@@ -9,6 +9,9 @@ from adapter.store.sql import run, run_many, select_in
 WHOLE = 0
 """In place of an assertion id: everything of this person must be computed again (a merge, a release, a new mapping)."""
 
+MOVED = -2
+"""Beside WHOLE: assertions came or went though the numbers stayed the same, so that every result must be looked at."""
+
 _MARK = (
     "INSERT INTO dirty (person_id, assertion_id, marked_us) VALUES (?, ?, ?)"
     " ON CONFLICT (person_id, assertion_id) DO NOTHING"

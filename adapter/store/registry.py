@@ -35,7 +35,8 @@ class MergeRow(NamedTuple):
     survivor_id: int
     prior_id: int
     clock_us: int
-    live: bool
+    live: int
+    """A MergeWord; 0 takes the pair apart."""
     message_id: int
 
 
@@ -117,7 +118,7 @@ def delete(conn: Connection, identifier_ids: Sequence[int]) -> None:
     run_many(conn, "DELETE FROM identifier WHERE id = ?", [(i,) for i in identifier_ids])
 
 
-def add_merge(conn: Connection, *, survivor_id: int, prior_id: int, clock_us: int, live: bool, message_id: int) -> bool:
+def add_merge(conn: Connection, *, survivor_id: int, prior_id: int, clock_us: int, live: int, message_id: int) -> bool:
     """Store one merge event; False if the same event is stored already."""
     statement = (
         "INSERT INTO merge_event (survivor_id, prior_id, clock_us, live, message_id) VALUES (?, ?, ?, ?, ?)"
@@ -132,5 +133,5 @@ def merges_touching(conn: Connection, identifier_ids: Sequence[int]) -> list[Mer
     for side in ("survivor_id", "prior_id"):
         statement = f"SELECT {_MERGE_COLUMNS} FROM merge_event WHERE {side} IN ({{}})"
         for row in select_in(conn, statement, identifier_ids):
-            found.add(MergeRow(row[0], row[1], row[2], row[3], bool(row[4]), row[5]))
+            found.add(MergeRow._make(row))
     return sorted(found)

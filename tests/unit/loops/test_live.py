@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.assertion import Form, Item, ItemKind, Resource
-from adapter.chart import live
+from adapter.chart import live, visits
 
 
 def an_encounter(clock: int, event: str, *, cleared: tuple[str, ...] = (), **elements: object) -> Item:
@@ -27,7 +27,7 @@ DISCHARGED = an_encounter(5, "A03", period={"end": "2026-01-09T10:00:00+00:00"},
 
 def test_a_discharge_adds_its_end_to_the_admission_whatever_came_first() -> None:
     for items in permutations([ADMITTED, DISCHARGED]):
-        visit = live.resolve_visit("visit|V1", items)
+        visit = visits.resolve_visit("visit|V1", items)
         assert visit.encounter["period"] == {"start": "2026-01-01T10:00:00+00:00", "end": "2026-01-09T10:00:00+00:00"}
         assert not visit.is_withdrawn
 
@@ -36,20 +36,20 @@ def test_a_discharge_adds_its_end_to_the_admission_whatever_came_first() -> None
 def test_a_cancelled_discharge_reopens_the_visit() -> None:
     undone = an_encounter(6, "A13", period={"end": "2026-01-09T10:00:00+00:00"}, status="in-progress")
     for items in permutations([ADMITTED, DISCHARGED, undone]):
-        assert live.resolve_visit("visit|V1", items).encounter["period"] == {"start": "2026-01-01T10:00:00+00:00"}
+        assert visits.resolve_visit("visit|V1", items).encounter["period"] == {"start": "2026-01-01T10:00:00+00:00"}
 
 
 def test_on_equal_clocks_the_cancel_wins() -> None:
     undone = an_encounter(5, "A13", status="in-progress")
     for items in permutations([ADMITTED, DISCHARGED, undone]):
-        assert "end" not in live.resolve_visit("visit|V1", items).encounter["period"]
+        assert "end" not in visits.resolve_visit("visit|V1", items).encounter["period"]
 
 
 def test_a_discharge_later_than_the_cancel_stands() -> None:
     undone = an_encounter(6, "A13", status="in-progress")
     again = an_encounter(9, "A03", period={"end": "2026-01-12T10:00:00+00:00"}, status="finished")
     for items in permutations([ADMITTED, DISCHARGED, undone, again]):
-        assert live.resolve_visit("visit|V1", items).encounter["period"]["end"] == "2026-01-12T10:00:00+00:00"
+        assert visits.resolve_visit("visit|V1", items).encounter["period"]["end"] == "2026-01-12T10:00:00+00:00"
 
 
 @pytest.mark.behaviour(117)
@@ -57,21 +57,21 @@ def test_a_discharge_later_than_the_cancel_stands() -> None:
 def test_a_cancelled_admission_is_withdrawn_even_when_the_cancel_comes_first() -> None:
     cancelled = an_encounter(4, "A11")
     for items in permutations([ADMITTED, cancelled]):
-        visit = live.resolve_visit("visit|V1", items)
+        visit = visits.resolve_visit("visit|V1", items)
         assert visit.is_withdrawn and visit.encounter == {}
 
 
 def test_an_update_does_not_revive_a_cancelled_admission_but_a_new_admission_does() -> None:
     cancelled, update = an_encounter(4, "A11"), an_encounter(5, "A08", status="in-progress")
-    assert live.resolve_visit("v", [ADMITTED, cancelled, update]).is_withdrawn
-    assert not live.resolve_visit("v", [ADMITTED, cancelled, update, an_encounter(7, "A01")]).is_withdrawn
+    assert visits.resolve_visit("v", [ADMITTED, cancelled, update]).is_withdrawn
+    assert not visits.resolve_visit("v", [ADMITTED, cancelled, update, an_encounter(7, "A01")]).is_withdrawn
 
 
 def test_a_cleared_path_is_gone_and_silence_keeps() -> None:
     cleared = an_encounter(3, "A08", cleared=("period.start",))
     silent = an_encounter(4, "A08", status="in-progress")
-    assert live.resolve_visit("v", [ADMITTED, silent]).encounter["period"]["start"]
-    assert live.resolve_visit("v", [ADMITTED, cleared, silent]).encounter["period"] == {}
+    assert visits.resolve_visit("v", [ADMITTED, silent]).encounter["period"]["start"]
+    assert visits.resolve_visit("v", [ADMITTED, cleared, silent]).encounter["period"] == {}
 
 
 def test_a_new_value_does_not_inherit_the_flag_of_the_old_one() -> None:
@@ -102,4 +102,4 @@ def test_any_order_of_any_updates_folds_to_the_same(order: list[int], data: st.D
         )
         for _ in range(6)
     ]
-    assert live.resolve_visit("v", items) == live.resolve_visit("v", [items[place] for place in order])
+    assert visits.resolve_visit("v", items) == visits.resolve_visit("v", [items[place] for place in order])
