@@ -22,7 +22,7 @@ from adapter.mapping.v2_people import (
 )
 from adapter.mapping.v2_reader import Json, Reader
 from adapter.mapping.v2_statuses import result_status
-from adapter.mapping.v2_values import attachment, dose, observation_value, period, quantity, reference_range
+from adapter.mapping.v2_values import attachment, dose, observation_value, performed, period, quantity, reference_range
 
 Convert: TypeAlias = Callable[..., Json | None]
 """`(reader, raw text, rule, further fields…)`."""
@@ -118,6 +118,7 @@ CONVERSIONS: Mapping[Conversion, Convert] = {
     Conversion.DOSE: dose,
     Conversion.ATTACHMENT: attachment,
     Conversion.OBSERVATION_VALUE: observation_value,
+    Conversion.PERFORMED: performed,
     Conversion.RESULT_STATUS: result_status,
     Conversion.REFERENCE_RANGE: reference_range,
 }
@@ -130,6 +131,7 @@ WHOLE_FIELD = frozenset(
         Conversion.DOSE,
         Conversion.ATTACHMENT,
         Conversion.OBSERVATION_VALUE,
+        Conversion.PERFORMED,
         Conversion.REFERENCE_RANGE,
     }
 )

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, JsonValue, Pri
 from adapter.datafile import Positioned, hyphenated
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,3})(?:\.(\d{1,2})(?:\.(\d{1,2}))?)?\Z")
-_TARGET = re.compile(r"_?[a-z][A-Za-z]*(\[0?\]|\[x\])?(\.[a-z][A-Za-z]*(\[0?\])?)*\Z")
+_TARGET = re.compile(r"_?[a-z][A-Za-z]*(\[0?\]|\[last\]|\[x\])?(\.[a-z][A-Za-z]*(\[0?\])?)*\Z")
 
 
 class Place(NamedTuple):
@@ -43,7 +43,7 @@ def _checked_path(path: str) -> str:
 
 def _checked_target(path: str) -> str:
     if not _TARGET.match(path):
-        raise ValueError(f'"{path}" is no FHIR path; write a.b, a[].b, a[0].b or value[x]')
+        raise ValueError(f'"{path}" is no FHIR path; write a.b, a[].b, a[0].b, a[last].b or value[x]')
     return path
 
 
@@ -92,6 +92,7 @@ class Conversion(StrEnum):
     DOSE = "dose"
     ATTACHMENT = "Attachment"
     OBSERVATION_VALUE = "observation-value"
+    PERFORMED = "performed"
     RESULT_STATUS = "result-status"
     REFERENCE_RANGE = "reference-range"
 

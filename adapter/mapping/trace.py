@@ -9,6 +9,7 @@ Off the hot path: `explain` re-derives. The steps, applied in order to the cut b
 - `table` (`tables/file.csv:line column`): the column of that line, found by the code.
 - `datetime` (zone): ISO 8601 with the offset sent, else the zone's. `date`: its first ten characters at most.
 - `number`: a decimal with its digits. `integer`, `yes-no`, `time-of-day`: as their names say.
+- `minutes-after` (minutes): that much later.
 - `prefix` (text): put before it. `hyphens`: blanks become hyphens. `digits`: blanks and hyphens are left out.
 - `lines` (mark): split at the mark, unescape each, join by line feeds.
 - `join` (separator): pieces of the range, in the order of the conversion, empty ones left out.

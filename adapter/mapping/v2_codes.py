@@ -93,7 +93,7 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
     system = reader.target("identifier-systems", reader.prefixed("TYPE:", kind)) or system
     if kind:
         known = reader.target("identifier-type", kind)
-        found["type"] = {"coding": [{"system": IDENTIFIER_TYPES, "code": known} if known else {"code": kind}]}
+        found["type"] = {"coding": [{"system": IDENTIFIER_TYPES, "code": known or kind}]}
     if system:
         found["system"] = system
     found["value"] = _ten_digits(reader, value) if system == NHS_NUMBER else value

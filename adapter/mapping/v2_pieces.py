@@ -7,6 +7,12 @@ from adapter.mapping.rules import Block, Condition
 FIRST = "[0]"
 """After a name: the first element of the list, made where there is none."""
 
+CHOICE = "[x]"
+"""After a name: the conversion gives the element or elements themselves (`valueQuantity`, `performedPeriod`)."""
+
+LAST = "[last]"
+"""After a name: the element of the list that was put there last."""
+
 
 def paths_of(block: Block) -> Iterator[str]:
     """Every v2 position that the block reads."""
@@ -58,13 +64,15 @@ def top_of(target: str) -> str:
 
 def absent(head: str) -> str:
     """The test that an element is not there yet."""
-    if head == "value[x]":
-        return "not any(n.startswith('value') for n in r)"
+    if head.endswith(CHOICE):
+        return f"not any(n.startswith({head.removesuffix(CHOICE)!r}) for n in r)"
     *parents, last = head.split(".")
     holder = "r"
     for name in parents:
         if name.endswith(FIRST):
             holder = f"{holder}.get({name.removesuffix(FIRST)!r}, NOTHINGS)[0]"
+        elif name.endswith(LAST):
+            holder = f"{holder}.get({name.removesuffix(LAST)!r}, NOTHINGS)[-1]"
         else:
             holder = f"{holder}.get({name!r}, NOTHING)"
     return f"{last!r} not in {holder}"
@@ -72,7 +80,7 @@ def absent(head: str) -> str:
 
 def assignment(head: str, *, shares: bool, is_only: bool) -> Iterator[str]:
     """Assignment of v. Parents are made fresh, or copied where another resource may hold them too."""
-    if head == "value[x]":
+    if head.endswith(CHOICE):
         yield "r.update(v)"
         return
     *parents, last = head.removesuffix("[]").split(".")
@@ -80,8 +88,11 @@ def assignment(head: str, *, shares: bool, is_only: bool) -> Iterator[str]:
     for name in parents:
         if name.endswith(FIRST):
             yield from _first_of_list(holder, name.removesuffix(FIRST))
+        elif name.endswith(LAST):
+            yield from _last_of_list(holder, name.removesuffix(LAST))
         elif shares:
-            yield f"d = {holder}[{name!r}] = {{**{holder}.get({name!r}, NOTHING)}}"
+            yield f"e = {{**{holder}.get({name!r}, NOTHING)}}"
+            yield f"{holder}[{name!r}] = d = e"
         else:
             yield f"e = {holder}.get({name!r})"
             yield f"if e is None: e = {holder}[{name!r}] = {{}}"
@@ -100,6 +111,13 @@ def _first_of_list(holder: str, name: str) -> Iterator[str]:
     yield "first = {**first}"
     yield f"{holder}[{name!r}] = [first, *others]"
     yield "d = first"
+
+
+def _last_of_list(holder: str, name: str) -> Iterator[str]:
+    yield f"*others, last = {holder}.get({name!r}, NOTHINGS)"
+    yield "last = {**last}"
+    yield f"{holder}[{name!r}] = [*others, last]"
+    yield "d = last"
 
 
 def indented(spaces: int, lines: Iterable[str]) -> Iterator[str]:

@@ -184,7 +184,7 @@ class Reader:
         """A report's lines in order, empty ones kept."""
         return "\n".join(self.whole(piece) for piece in pieces)
 
-    def derive(self, step: str, piece: str, value: Json) -> Json:
+    def derive(self, step: str, piece: str, value: Json, argument: str = "") -> Json:
         """`value`, which was made of `piece` by a step that has a name and no primitive of its own."""
         return value
 

@@ -196,10 +196,10 @@ class TracingReader(Reader):
     def lines(self, pieces: Sequence[str]) -> str:
         return _hull(pieces, "lines", self.delimiters.repetition, super().lines(pieces))
 
-    def derive(self, step: str, piece: str, value: Json) -> Json:
+    def derive(self, step: str, piece: str, value: Json, argument: str = "") -> Json:
         if not isinstance(piece, Sourced):
             return value
-        source = piece.after(step, "", str(value))
+        source = piece.after(step, argument, str(value))
         return source if isinstance(value, str) else Leaf(value, source)
 
 

@@ -5,6 +5,7 @@ and is told of. A decimal comma or thousands sign (`1,200`) is ambiguous, a flag
 """
 
 import re
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from adapter.errors import ProblemCode
@@ -17,6 +18,7 @@ _RANGE = re.compile(rf"\s*({_NUMBER})\s*-\s*({_NUMBER})\s*\Z", re.ASCII)
 # `10^9/L` sent without escaping its caret, as many laboratories do.
 _BARE_POWER = re.compile(r"\s*[x*]?\s*10\^\d+\s*/\s*\w+\s*\Z", re.ASCII | re.IGNORECASE)
 _LONGEST_UNIT = 100
+_LONGEST_MINUTES = 7 * 24 * 60
 _NARRATIVE = frozenset({"TX", "FT"})
 _CODED = frozenset({"CE", "CWE", "CNE", "CF", "IS", "ID"})
 _TIMES = frozenset({"DT", "DTM", "TS"})
@@ -203,6 +205,21 @@ def period(reader: Reader, text: str, rule: FieldRule | None, *_: str) -> Json |
         if piece and (time := reader.time(piece))
     }
     return found or None
+
+
+def performed(reader: Reader, text: str, rule: FieldRule, minutes: str = "", *_: str) -> Json | None:
+    """When a procedure was done: a period where its first minute and its minutes are known, else a time or a day."""
+    start = reader.time(reader.parts(text)[0])
+    if start is None:
+        return None
+    length = reader.text(minutes)
+    if "T" not in start or not length.isdecimal() or not 0 < int(length) <= _LONGEST_MINUTES:
+        return {"performedDateTime": start}
+    try:
+        end = datetime.fromisoformat(start) + timedelta(minutes=int(length))
+    except (ValueError, OverflowError):  # the last night of the year 9999
+        return {"performedDateTime": start}
+    return {"performedPeriod": {"start": start, "end": reader.derive("minutes-after", start, end.isoformat(), length)}}
 
 
 def dose(reader: Reader, text: str, rule: FieldRule, unit: str = "", *_: str) -> Json | None:

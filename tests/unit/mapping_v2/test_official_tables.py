@@ -68,3 +68,57 @@ def test_yes_and_no_are_understood_in_words(sent: str, dead: bool) -> None:
 def test_a_fault_of_a_field_that_two_rules_read_is_told_once() -> None:
     problems = adt("A01", PV1.replace("20260101103000", "2026010x")).problems
     assert len(problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "minutes", "performed"),
+    [
+        (
+            "202603201330",
+            "95",
+            {"performedPeriod": {"start": "2026-03-20T13:30:00+00:00", "end": "2026-03-20T15:05:00+00:00"}},
+        ),
+        ("202603201330", "", {"performedDateTime": "2026-03-20T13:30:00+00:00"}),
+        ("202603201330", "long", {"performedDateTime": "2026-03-20T13:30:00+00:00"}),
+        ("20260320", "95", {"performedDateTime": "2026-03-20"}),
+    ],
+)
+def test_a_procedure_with_its_minutes_is_a_period(at: str, minutes: str, performed: Resource) -> None:
+    statement = adt("A03", PV1, f"PR1|1||T57.1||{at}||{minutes}")
+    (procedure,) = items(statement, ItemKind.PROCEDURES)[0].resources
+    assert {name: value for name, value in procedure.items() if name.startswith("performed")} == performed
+
+
+def test_the_diagnoses_of_a_visit_are_shown_with_use_and_rank() -> None:
+    diagnoses = ("DG1|1||P77.9||20260301|F|||||||||1", "DG1|2||Q79.3||20260301|W|||||||||2")
+    visit = bundled("Encounter", "ADT^A03", "EVN|A03|20260301", PV1, *diagnoses)
+    assert [(each["use"]["coding"][0]["code"], each["rank"]) for each in visit["diagnosis"]] == [("F", 1), ("W", 2)]
+    assert len({each["condition"]["reference"] for each in visit["diagnosis"]}) == 2
+
+
+def test_an_order_has_its_reason_its_specimen_and_its_urgency() -> None:
+    order = ("ORC|NW|P1", "TQ1|1||||||20260412073000||S", OBR, "DG1|1||P77.9|", "SPM|1|S1||BLD")
+    request = bundled("ServiceRequest", "OML^O21", *order)
+    assert (len(request["reasonReference"]), len(request["specimen"]), request["priority"]) == (1, 1, "stat")
+    assert request["occurrenceTiming"] == {"repeat": {"boundsPeriod": {"start": "2026-04-12T07:30:00+01:00"}}}
+
+
+def test_the_urgency_of_one_order_is_not_that_of_the_next() -> None:
+    orders = ("ORC|NW|P1", "TQ1|1||||||||S", OBR, "ORC|NW|P2", OBR)
+    bundle = mapping.to_bundle(a_message("OML^O21", PID, *orders), all_maps(), timezone=LONDON)
+    found = [each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "ServiceRequest"]
+    assert [each.get("priority") for each in found] == ["stat", None]
+
+
+def test_an_expected_admission_is_no_period() -> None:
+    visit = bundled(
+        "Encounter", "ADT^A05", "EVN|A05|20260301", PV1.replace("20260101103000", ""), "PV2||||||||20260609"
+    )
+    assert "period" not in visit
+    assert [each["valueDateTime"] for each in visit["extension"]] == ["2026-06-09"]
+
+
+@pytest.mark.parametrize("kind", ["RDE^O11", "RAS^O17"])
+def test_an_order_for_a_drug_is_no_request_for_a_service(kind: str) -> None:
+    bundle = mapping.to_bundle(a_message(kind, PID, "ORC|NW|P1|F1"), all_maps(), timezone=LONDON)
+    assert "ServiceRequest" not in [each["resource"]["resourceType"] for each in bundle["entry"]]

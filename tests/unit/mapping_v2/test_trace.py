@@ -88,6 +88,9 @@ STEPS: dict[str, Callable[[str, str], str]] = {
     "datetime": timed,
     "date": lambda text, _: dated(text),
     "number": lambda text, _: str(Decimal(text)),
+    "minutes-after": lambda text, argument: (
+        datetime.fromisoformat(text) + timedelta(minutes=int(argument))
+    ).isoformat(),
     "prefix": lambda text, argument: argument + text,
     "hyphens": lambda text, _: text.replace(" ", "-"),
     "digits": lambda text, _: re.sub("[ -]", "", text),
