@@ -27,7 +27,7 @@ def test_an_administration_has_drug_dose_route_and_both_times() -> None:
     assert administration["medicationCodeableConcept"]["coding"][0]["code"] == "PN1"
     assert str(administration["dosage"]["dose"]["value"]) == "120"
     assert administration["dosage"]["dose"]["unit"] == "millilitre"
-    assert administration["dosage"]["route"]["coding"][0]["code"] == "IV"
+    assert administration["dosage"]["route"]["coding"][0]["code"] == "IVINJ"
     assert administration["dosage"]["site"]["coding"][0]["code"] == "CVC"
 
 
@@ -68,12 +68,12 @@ def test_several_administrations_are_several_items_and_share_the_route_after_the
         "given|P6|0|2|20260104220000",
     ]
     routes = [item.resources[0]["dosage"].get("route", {}).get("coding", [{}])[0].get("code") for item in found]
-    assert routes == ["IV", "IV", "PO", None]
+    assert routes == ["IVINJ", "IVINJ", "PO", None]
 
 
 def test_the_route_of_the_order_counts_where_the_administration_names_none() -> None:
     (item,) = a_given(ORC, "RXO|A^Drug", "RXR|IV", "RXA|0|1|20260104100000||A^Drug|5|mg")
-    assert item.resources[0]["dosage"]["route"]["coding"][0]["code"] == "IV"
+    assert item.resources[0]["dosage"]["route"]["coding"][0]["code"] == "IVINJ"
 
 
 def test_without_an_order_number_the_patient_and_the_drug_are_part_of_the_key() -> None:
@@ -99,7 +99,7 @@ def test_an_order_has_drug_dose_route_and_times() -> None:
     assert item.key == "ordered|P5"
     request = item.resources[0]
     assert request["resourceType"] == "MedicationRequest"
-    assert (request["status"], request["intent"]) == ("active", "order")
+    assert (request["status"], request["intent"]) == ("active", "original-order")
     assert request["authoredOn"] == "2026-01-04T08:30:00+00:00"
     assert request["medicationCodeableConcept"]["coding"][0]["display"] == "Gentamicin"
     (dosage,) = request["dosageInstruction"]
@@ -107,7 +107,7 @@ def test_an_order_has_drug_dose_route_and_times() -> None:
         "start": "2026-01-04T09:00:00+00:00",
         "end": "2026-01-11T09:00:00+00:00",
     }
-    assert dosage["route"]["coding"][0]["code"] == "IV"
+    assert dosage["route"]["coding"][0]["code"] == "IVINJ"
     (amount,) = dosage["doseAndRate"]
     assert str(amount["doseQuantity"]["value"]) == "5"
     assert amount["doseQuantity"]["unit"] == "mg"
