@@ -19,6 +19,7 @@ from adapter.config.settings import (
     WardType,
 )
 from adapter.config.v2_source import LOOPBACK, FolderSource, HttpSource, Listening, MllpSource, Tls, V2Source
+from adapter.config.vendors import Vendor, load_vendor, vendor_paths
 
 __all__ = [
     "LOOPBACK",
@@ -39,11 +40,14 @@ __all__ = [
     "Tls",
     "TrustSettings",
     "V2Source",
+    "Vendor",
     "Ward",
     "WardType",
     "effective",
     "load_trust",
+    "load_vendor",
     "packaged",
     "rules_of",
+    "vendor_paths",
     "vendor_reading",
 ]

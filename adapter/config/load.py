@@ -7,10 +7,12 @@ from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
+from adapter.config.layers import over
 from adapter.config.packaged import packaged
 from adapter.config.reading import Reading
 from adapter.config.settings import TrustSettings
 from adapter.config.vendor import settings_of
+from adapter.config.vendors import packaged_vendor, vendor_paths
 from adapter.datafile import Node, did_you_mean, read_yaml, validate_node
 from adapter.errors import ExitCode, SetupError
 
@@ -42,13 +44,7 @@ def effective(path: Path) -> list[Effective]:
 
 def vendor_reading(vendor: str) -> Reading:
     """How the feeds of a packaged vendor are read where no trust says anything."""
-    folder = packaged("config/vendors")
-    known = sorted(each.stem for each in folder.glob("*.yaml"))
-    if vendor not in known:
-        text = f"there is no vendor {vendor}; {did_you_mean(vendor, known)}"
-        raise SetupError(text, exit_code=ExitCode.CONFIG)
-    node = _reading_of(settings_of(read_yaml(folder / f"{vendor}.yaml")))
-    return validate_node(node, Reading, exit_code=ExitCode.CONFIG) if node else Reading()
+    return packaged_vendor(vendor).reading
 
 
 def _merged(path: Path) -> tuple[Node, tuple[Path, ...]]:
@@ -57,9 +53,10 @@ def _merged(path: Path) -> tuple[Node, tuple[Path, ...]]:
     vendor = trust.child("vendor")
     if vendor is None or not isinstance(vendor.value, str):
         raise SetupError(f"{path} cannot be used", findings=(trust.finding('"vendor" is missing here'),))
-    known = _vendors(path.parent)
+    # A trust's own vendor file wins over the packaged one of the same name.
+    known = vendor_paths(path.parent.parent / "vendors", packaged("config/vendors"))
     facts = {vendor.value: settings_of(read_yaml(_named(vendor, known)))}
-    merged = _over(facts[vendor.value], trust)
+    merged = over(facts[vendor.value], trust)
     sources = merged.child("sources")
     for source in sources.value if sources and isinstance(sources.value, list) else []:
         named = source.child("vendor")
@@ -87,18 +84,12 @@ def _with_reading(source: Node, merged: Node, trust: Node, facts: Mapping[str, N
     present = [each for each in (*layers, source.child("reading")) if each is not None]
     if not present:
         return source
-    return replace(source, value={**source.value, "reading": reduce(_over, present)})
+    return replace(source, value={**source.value, "reading": reduce(over, present)})
 
 
 def _reading_of(settings: Node) -> Node | None:
     v2 = settings.child("v2")
     return v2.child("reading") if v2 else None
-
-
-def _vendors(folder: Path) -> Mapping[str, Path]:
-    """A trust's own vendor file wins over the packaged one of the same name."""
-    folders = (folder.parent / "vendors", packaged("config/vendors"))
-    return {path.stem: path for each in reversed(folders) for path in sorted(each.glob("*.yaml"))}
 
 
 def _named(vendor: Node, known: Mapping[str, Path]) -> Path:
@@ -107,16 +98,6 @@ def _named(vendor: Node, known: Mapping[str, Path]) -> Path:
         finding = vendor.finding(f'unknown vendor "{name}"', hint=did_you_mean(name, list(known)))
         raise SetupError(f"{vendor.file} cannot be used", findings=(finding,))
     return known[name]
-
-
-def _over(under: Node, upper: Node) -> Node:
-    """Mappings merge key by key; a list or a value of the trust replaces the vendor's."""
-    if not (isinstance(under.value, dict) and isinstance(upper.value, dict)):
-        return upper
-    value = dict(under.value)
-    for key, child in upper.value.items():
-        value[key] = _over(value[key], child) if key in value else child
-    return replace(upper, value=value, keys={**under.keys, **upper.keys})
 
 
 def _leaves(node: Node, setting: str) -> Iterator[Effective]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.config import TrustSettings, V2Source, effective, load_trust
+from adapter.config import Reading, TrustSettings, V2Source, effective, load_trust
 from adapter.errors import SetupError
 
 TRUST = """\
@@ -118,8 +118,8 @@ def findings(folder: Path, reading: str) -> list[tuple[int, str, str]]:
         (
             "{preprocess: [{do: strip-prefx, field: PID-3.1, prefix: N3}]}",
             20,
-            '"strip-prefx" is not one of: strip-prefix, move, take-out, leave-out, drop-empty-repetitions, keep-repetitions, '
-            "drop-repetitions",
+            '"strip-prefx" is not one of: strip-prefix, move, take-out, leave-out, '
+            "drop-empty-repetitions, keep-repetitions, drop-repetitions",
             'did you mean "strip-prefix"?',
         ),
         (
@@ -183,6 +183,26 @@ def test_a_wrong_word_is_named_where_it_stands_with_what_was_meant(
     tmp_path: Path, written: str, column: int, text: str, hint: str
 ) -> None:
     assert (column, text, hint) in findings(tmp_path, written)
+
+
+def test_the_settings_of_the_manual_are_those_that_are_read(tmp_path: Path) -> None:
+    manual = Path(__file__).parents[3] / "docs" / "hl7-source.md"
+    shown = manual.read_text(encoding="utf-8").split("## How a feed is read")[1].split("```")[1]
+    more = (
+        shown.removeprefix("yaml\n").replace("vendor: epic ", "hold: {} ").replace("vendor: winpath ", "vendor: lab ")
+    )
+    (lab,) = load_trust(a_trust(tmp_path, more, here="{}", lab="{}")).sources
+    assert isinstance(lab, V2Source)
+    assert set(Reading.model_fields) - lab.reading.model_fields_set == set()
+    assert [step.do for step in lab.reading.preprocess] == [
+        "strip-prefix",
+        "move",
+        "move",
+        "take-out",
+        "drop-empty-repetitions",
+        "keep-repetitions",
+        "leave-out",
+    ]
 
 
 def test_a_source_that_is_no_hl7_v2_takes_no_reading(tmp_path: Path) -> None:
