@@ -41,6 +41,10 @@ class ItemKind(StrEnum):
     """One MedicationAdministration or MedicationRequest."""
     VISIT_NUMBER = "visit-number"
     """That the visit of the key has another number now (A42, A50): that of its resource."""
+    DOCUMENT = "document"
+    """One DocumentReference: a letter or a note, or a file that came with a report."""
+    BOOKING = "booking"
+    """One Appointment. Nobody has arrived."""
     NOTE = "note"
     """One QuestionnaireResponse: a structured operation note."""
 

@@ -208,6 +208,8 @@ class Item(StrEnum):
     OBSERVATION = "observation"
     IMAGING = "imaging"
     MEDICATION = "medication"
+    DOCUMENT = "document"
+    BOOKING = "booking"
     RELATED = "related"
     PRIOR = "prior"
     PRIOR_VISIT = "prior-visit"

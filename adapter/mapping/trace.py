@@ -28,6 +28,7 @@ from adapter.assertion import Resource
 from adapter.hl7v2.message import Message, Segment, Span
 from adapter.mapping.csor_outcome import Step
 from adapter.mapping.feed_rules import STANDARD, FeedRules
+from adapter.mapping.v2_document_items import walked
 from adapter.mapping.v2_to_fhir import V2Maps, assemble
 from adapter.mapping.v2_tracing import Leaf, Sourced, tracing_engine
 from adapter.mapping.v2_walk import Walk
@@ -81,7 +82,7 @@ def _traced(message: Message, maps: V2Maps, timezone: ZoneInfo, rules: FeedRules
     """The statement with a leaf for every value."""
     engine = tracing_engine(maps.engine(message, timezone, rules), maps.compiled, timezone)
     lines = [Sourced.of(line, line=number, start=0, end=len(line)) for number, line in enumerate(message.lines)]
-    walk = Walk(engine, kind=message.type, zone=timezone).run(engine.prepared(lines), message.delimiters.field)
+    walk = walked(Walk(engine, kind=message.type, zone=timezone), message, engine.prepared(lines))
     return assemble(walk, message=message, kind=message.type, event=message.event)
 
 

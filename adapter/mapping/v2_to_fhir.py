@@ -19,6 +19,7 @@ from adapter.mapping.load import OwnCodes, V2Source, load_source
 from adapter.mapping.rules import Block, FieldRule
 from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_codes import codeable_concept
+from adapter.mapping.v2_document_items import shown, walked
 from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_required import completed
@@ -41,6 +42,8 @@ STATE_TYPES = frozenset(
         "ServiceRequest",
         "MedicationAdministration",
         "MedicationRequest",
+        "DocumentReference",
+        "Appointment",
     }
 )
 """What a statement is made of."""
@@ -131,8 +134,7 @@ def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRule
     """What the message asserts about its patient. `rules` are those of the feed it came by."""
     kind, event = kind_of(message)
     engine = maps.engine(message, timezone, rules)
-    walk = Walk(engine, kind=kind, zone=timezone)
-    walk.run(engine.prepared(message.lines), message.delimiters.field, text=message.text)
+    walk = walked(Walk(engine, kind=kind, zone=timezone), message, engine.prepared(message.lines))
     return assemble(walk, message=message, kind=kind, event=event)
 
 
@@ -154,6 +156,8 @@ _ALONE: Mapping[Role | None, ItemKind] = {
     Role.OBSERVATION: ItemKind.OBSERVATION,
     Role.IMAGING: ItemKind.IMAGING,
     Role.MEDICATION: ItemKind.MEDICATION,
+    Role.DOCUMENT: ItemKind.DOCUMENT,
+    Role.BOOKING: ItemKind.BOOKING,
 }
 """One resource, one item."""
 
@@ -221,16 +225,18 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
         return f"urn:uuid:{uuid.uuid5(_BUNDLE_NAMES, digest + name)}"
 
     engine = maps.engine(message, timezone, rules)
-    walk = Walk(engine, kind=message.type, zone=timezone, refer=refer)
-    walk.run(engine.prepared(message.lines), message.delimiters.field)
+    walk = walked(Walk(engine, kind=message.type, zone=timezone, refer=refer), message, engine.prepared(message.lines))
     made_here = [made for made in walk.made if isinstance(made, Made)]
+    texts = {made.line: made.resource for made in made_here if made.plan.item is Role.DOCUMENT}
     results = _results(made_here, refer)
     patient = next((refer(made.name) for made in made_here if made.plan.item is Role.PATIENT), "")
     entries = []
     for made in made_here:
         resource = completed(made.resource, patient=patient)
-        if resource is None:
+        if resource is None or made.plan.item is Role.DOCUMENT:
             continue
+        if made.plan.resource == "DocumentReference":
+            resource = shown(resource, texts.get(made.line))
         if made.plan.resource == "DiagnosticReport" and made.line in results:
             resource = {**resource, "result": results[made.line]}
         full_url = refer(made.name)

@@ -8,6 +8,7 @@ from adapter.assertion import ItemKind, Resource
 from adapter.cohort import CaseState, Coded, CohortRules, Noted, Told
 from adapter.errors import ProblemCode
 from adapter.identity.patients import birth_of
+from adapter.settle.documents import clinical_texts
 from adapter.settle.drafted import Read, read_of
 from adapter.settle.projection import History, Listed, Said
 
@@ -38,13 +39,16 @@ def coded(past: History, lists: Iterable[tuple[str, Sequence[Listed]]]) -> Itera
 
 
 def _told(past: History) -> Iterator[Told]:
-    """The bodies of reports: a suspicion keeps what would expire, and nothing more."""
+    """The bodies of reports and of clinical documents: a suspicion keeps what would expire, and nothing more."""
     for key, said in past.singles[ItemKind.IMAGING].items():
         read = report_of(said)
         if read is not None:
             report = read.resource
             if report.get("conclusion") and report.get("status") not in _NOT_SAID:
                 yield Told(report["conclusion"], report.get("effectiveDateTime"), key)
+    for key, read in clinical_texts(past.singles[ItemKind.DOCUMENT]):
+        written = ((read.resource.get("context") or {}).get("period") or {}).get("start")
+        yield Told(read.resource["description"], written, key)
 
 
 def report_of(said: Sequence[Said]) -> Read | None:

@@ -6,6 +6,7 @@ from adapter.mapping.csor_outcome import Step
 from adapter.narrative import Mention
 from adapter.narrative.passages import passages
 from adapter.settle.bodies import Cut
+from adapter.settle.drafted import read_of
 from adapter.settle.judging import report_of
 from adapter.settle.lineage_rows import Drafted, RowTracer, as_cut
 
@@ -23,14 +24,16 @@ class ProseExplainer:
 
     def sentence(self, child: Drafted, evidence: Evidence, *, condition: str) -> Found:
         """The first sentence of the report that counts; the bytes are those of the whole text, `part` is in it."""
-        read = report_of(child.past.singles[ItemKind.IMAGING][evidence.ref])
+        spoken = child.past.singles[ItemKind.IMAGING].get(evidence.ref)
+        read = report_of(spoken) if spoken else read_of(child.past.singles[ItemKind.DOCUMENT][evidence.ref])
         if read is None:
             return _NOTHING
-        text = read.resource["conclusion"]
+        words, written = ("conclusion", "effectiveDateTime") if spoken else ("description", "context.period.start")
+        text = read.resource[words]
         mention = self._counts(text, evidence, condition)
         folded = self._tracer.refolder.read(read)
-        whole = self._tracer.refolder.cut(folded, "conclusion")
-        date = self._tracer.refolder.cut(folded, "effectiveDateTime")
+        whole = self._tracer.refolder.cut(folded, words)
+        date = self._tracer.refolder.cut(folded, written)
         if mention is None or whole is None:
             return _NOTHING
         start, end = next(

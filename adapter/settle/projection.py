@@ -72,7 +72,14 @@ class History(NamedTuple):
     """Everything that was said of one examination, dose, measurement or operation note."""
 
 
-SINGLES = (ItemKind.IMAGING, ItemKind.MEDICATION, ItemKind.MEASUREMENT, ItemKind.NOTE)
+SINGLES = (
+    ItemKind.IMAGING,
+    ItemKind.MEDICATION,
+    ItemKind.MEASUREMENT,
+    ItemKind.NOTE,
+    ItemKind.DOCUMENT,
+    ItemKind.BOOKING,
+)
 _WITHOUT_ORDER = "obs||"
 _TRUSTS_OWN = ("visit|", "imaging|")
 """Keys of numbers that are the trust's own and span its feeds: visit numbers, accession numbers."""

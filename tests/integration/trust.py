@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter import config
+from adapter.assertion import ItemKind, Resource
 from adapter.cli.rows import read_rows
 from adapter.cli.status import read_status
 from adapter.config import TrustSettings
@@ -17,7 +18,8 @@ from adapter.envelope import Media, Received
 from adapter.errors import DeliveryError
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Mappings, Works, early_reader
-from adapter.store import audit, counters, messages, persons, rows
+from adapter.settle.loading import source_of
+from adapter.store import assertions, audit, counters, messages, persons, registry, rows
 from adapter.store.persons import PersonRow
 
 Row = dict[str, Any]
@@ -193,6 +195,15 @@ class Trust:
         with self.works.database.read() as conn:
             found = [row for person in persons.all_of(conn) for row in rows.of_person(conn, person.id)]
         return {record_text(row.record_id): row.version for row in found}
+
+    def documents(self) -> list[Resource]:
+        """What the record holds of documents, whether they count or not."""
+        with self.works.database.read() as conn:
+            found = [row for person in persons.all_of(conn) for row in registry.by_person(conn, [person.id])]
+            stored = assertions.of_identifiers(conn, [row.id for row in found])
+            sources = [source_of(self.works.ring, row) for row in stored]
+        items = [item for source in sources for item in source.assertion.items if item.kind is ItemKind.DOCUMENT]
+        return [item.resources[0] for item in items]
 
     def parked(self) -> list[str]:
         with self.works.database.read() as conn:

@@ -20,7 +20,7 @@ from adapter.assertion import Resource
 from adapter.datafile import Positioned, load_model
 from adapter.hl7v2 import Message
 from adapter.service.feeds import FeedReading, overlay_of, rules_of_reading
-from tests.mappings.alike import Difference, align, agreeing, leaf_count, plain
+from tests.mappings.alike import Difference, agreeing, align, leaf_count, plain
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 FOLDER = MAPPINGS / "examples" / "v2-uk"
