@@ -1,6 +1,6 @@
 """`csor-adapter check`: the mappings and a trust's configuration, whole, before anything starts with them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from adapter import cohort, config, mapping
-from adapter.errors import SetupError
+from adapter.datafile import did_you_mean
+from adapter.errors import ExitCode, SetupError
 from adapter.mapping.own_tables import NO_OWN_TABLES
 from adapter.service.assembly import own_tables
 from adapter.service.feeds import FeedReading, overlay_of, rules_of_reading
@@ -36,7 +37,7 @@ def check(
     folder = (settings.mappings if settings else None) or config.packaged("mappings")
     if settings:
         errors += _secret_faults(settings)
-    told = list(_mappings(folder, settings, errors))
+    told = list(_mappings(folder, settings, config_file, errors))
     if show and config_file:
         _show(config_file)
     if messages:
@@ -56,12 +57,15 @@ def _tried(load: Callable[[], T], errors: list[SetupError]) -> T | None:
         return None
 
 
-def _mappings(folder: Path, settings: config.TrustSettings | None, errors: list[SetupError]) -> Iterator[str]:
+def _mappings(
+    folder: Path, settings: config.TrustSettings | None, config_file: Path | None, errors: list[SetupError]
+) -> Iterator[str]:
     """Each part of the mapping set, read as the service reads it; what could be read is named with its count."""
-    vendors = [path.name for path in sorted((folder / "v2-to-fhir" / "vendors").glob("*")) if path.is_dir()]
-    for vendor in (None, *vendors):
-        _tried(partial(mapping.load_v2_maps, folder, vendor=vendor), errors)
-    yield f"v2-to-fhir ({len(vendors)} vendors)"
+    overlays = sorted(path for path in (folder / "v2-to-fhir" / "vendors").glob("*") if path.is_dir())
+    for overlay in (None, *overlays):
+        _tried(partial(mapping.load_v2_maps, folder, vendor=overlay.name if overlay else None), errors)
+    yield f"v2-to-fhir ({_counted(len(overlays), 'overlay')})"
+    yield _vendors(config_file, overlays, errors)
     concepts = settings.laboratory_tables if settings else ()
     own = own_tables(settings) if settings else NO_OWN_TABLES
     _tried(lambda: mapping.load_csor_maps(folder, own_concepts=concepts, own=own), errors)
@@ -77,6 +81,25 @@ def _mappings(folder: Path, settings: config.TrustSettings | None, errors: list[
     if rules is not None:
         _tried(lambda: cohort.load_triage(folder / "cohort", wards={}, rules=rules), errors)
         yield f"{len(rules.conditions)} conditions"
+
+
+def _vendors(config_file: Path | None, overlays: Sequence[Path], errors: list[SetupError]) -> str:
+    """Every vendor file, those beside the trust's among them; an overlay of none of them would never be used."""
+    own = [config_file.parent.parent / "vendors"] if config_file else []
+    paths = config.vendor_paths(*own, config.packaged("config/vendors"))
+    loaded = [_tried(partial(config.load_vendor, path), errors) for path in paths.values()]
+    found = [vendor for vendor in loaded if vendor is not None]
+    for overlay in overlays:
+        if overlay.name not in paths:
+            hint = did_you_mean(overlay.name, list(paths))
+            text = f"{overlay}: there is no vendor of that name" + (f"; {hint}" if hint else "")
+            errors.append(SetupError(text, exit_code=ExitCode.CONFIG))
+    asked = sum(vendor.is_questionnaire for vendor in found)
+    return f"{_counted(len(found) - asked, 'vendor profile')}, {_counted(asked, 'questionnaire')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _secret_faults(settings: config.TrustSettings) -> Iterator[SetupError]:
