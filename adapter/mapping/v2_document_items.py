@@ -69,7 +69,7 @@ def _alone(walk: Walk, documents: Sequence[Document], lines: Sequence[str], *, s
     return items
 
 
-def shown(official: Resource, stated: Resource | None) -> Resource:
+def with_its_text(official: Resource, stated: Resource | None) -> Resource:
     """A DocumentReference with its text as an attachment, as the official map has it (OBX[DocumentReference])."""
     content = list(official.get("content", ()))
     text = (stated or {}).get("description")

@@ -19,7 +19,7 @@ from adapter.mapping.load import OwnCodes, V2Source, load_source
 from adapter.mapping.rules import Block, FieldRule
 from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_codes import codeable_concept
-from adapter.mapping.v2_document_items import shown, walked
+from adapter.mapping.v2_document_items import walked, with_its_text
 from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_required import completed
@@ -236,7 +236,7 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
         if resource is None or made.plan.item is Role.DOCUMENT:
             continue
         if made.plan.resource == "DocumentReference":
-            resource = shown(resource, texts.get(made.line))
+            resource = with_its_text(resource, texts.get(made.line))
         if made.plan.resource == "DiagnosticReport" and made.line in results:
             resource = {**resource, "result": results[made.line]}
         full_url = refer(made.name)
