@@ -1,10 +1,10 @@
 """`csor-adapter check`: the mappings and a trust's configuration, whole, before anything starts with them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,10 +13,16 @@ from adapter.datafile import did_you_mean
 from adapter.errors import ExitCode, SetupError
 from adapter.mapping.own_tables import NO_OWN_TABLES
 from adapter.service.assembly import own_tables
-from adapter.service.feeds import FeedReading, overlay_of, rules_of_reading
 from adapter.service.listening import refuse_if_untrusted
 
 T = TypeVar("T")
+
+
+class SampleFormat(StrEnum):
+    """How a sample is told of."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def check(
@@ -25,13 +31,22 @@ def check(
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Every value in force and the line it came from.")] = False,
     messages: Annotated[
-        list[Path] | None, typer.Option("--messages", help="HL7 v2 files to hold to the standard.")
+        list[Path] | None,
+        typer.Option("--messages", help="HL7 v2 files: what they hold, which rule reads it, where they deviate."),
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Further files of --messages.")] = None,
+    feed: Annotated[str, typer.Option("--feed", help="Read --messages as this source of the trust file is read.")] = "",
+    form: Annotated[SampleFormat, typer.Option("--format", help="Of what is told of --messages.")] = SampleFormat.TEXT,
+    scrub: Annotated[
+        Path | None,
+        typer.Option("--scrub", metavar="DIR", help="Write copies of --messages there, nobody to be told from them."),
+    ] = None,
 ) -> None:
     """Check mappings, configuration and a sample of messages; every fault at once. Exit 10 or 11 where there is one."""
-    if more and not messages:
-        raise typer.BadParameter("files are given with --messages FILE...", param_hint="FILE")
+    if (more or feed or scrub) and not messages:
+        raise typer.BadParameter("files are given with --messages FILE...", param_hint="--messages")
+    if feed and not config_file:
+        raise typer.BadParameter("a source is one of a trust file: --config", param_hint="--feed")
     errors: list[SetupError] = []
     settings = _tried(lambda: config.load_trust(config_file), errors) if config_file else None
     folder = (settings.mappings if settings else None) or config.packaged("mappings")
@@ -40,13 +55,18 @@ def check(
     told = list(_mappings(folder, settings, config_file, errors))
     if show and config_file:
         _show(config_file)
-    if messages:
-        errors += _report([*messages, *(more or [])], folder=folder, settings=settings)
+    if messages and not errors:
+        from adapter.cli import check_messages  # hl7apy takes a second to load
+
+        files = [*messages, *(more or [])]
+        asked = check_messages.Asked(files, folder, settings, feed, form is SampleFormat.JSON, scrub)
+        _tried(lambda: _print(check_messages.report(asked, errors)), errors)
     for error in errors:
         typer.echo(str(error), err=True)
     if errors:
         raise typer.Exit(min(error.exit_code for error in errors))
-    typer.echo(f"check: {', '.join(told)}" + (f", {config_file}" if config_file else "") + ": no faults")
+    verdict = f"check: {', '.join(told)}" + (f", {config_file}" if config_file else "") + ": no faults"
+    typer.echo(verdict, err=form is SampleFormat.JSON)
 
 
 def _tried(load: Callable[[], T], errors: list[SetupError]) -> T | None:
@@ -124,18 +144,6 @@ def _show(config_file: Path) -> None:
         typer.echo(f"{each.setting} = {each.value}    ({each.at})")
 
 
-def _report(files: list[Path], *, folder: Path, settings: config.TrustSettings | None) -> list[SetupError]:
-    """The trust's vendor decides which overlay the sample is read with."""
-    from adapter.cli import check_messages  # hl7apy takes a second to load
-
-    overlay = overlay_of(folder, settings.vendor if settings else None)
-    timezone = settings.site.timezone if settings else ZoneInfo("Europe/London")
-    rules = rules_of_reading(settings.v2.reading) if settings else mapping.STANDARD
-    errors: list[SetupError] = []
-    maps = _tried(lambda: mapping.load_v2_maps(folder, vendor=overlay), [])
-    reading = FeedReading(maps, rules, timezone) if maps else None
-    for file in files:
-        lines = _tried(partial(check_messages.report, file, reading=reading), errors)
-        for line in lines or []:
-            typer.echo(line)
-    return errors
+def _print(lines: Iterator[str]) -> None:
+    for line in lines:
+        typer.echo(line)

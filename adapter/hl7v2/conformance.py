@@ -5,14 +5,15 @@ hl7apy repeats the values it complains of; a report here never does.
 
 import os
 import re
+from functools import cache
 
+from hl7apy import load_reference
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.core import Message
 from hl7apy.exceptions import HL7apyException, InvalidEncodingChars, UnsupportedVersion
 from hl7apy.parser import parse_message
 from hl7apy.validation import Validator
 
-_SPEAKS_OF_FORM_ONLY = (InvalidEncodingChars, UnsupportedVersion)
 # hl7apy also lets these out on bad input.
 _UNFORESEEN = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 _VALUE = re.compile(r"Value .* not in table (\S+) in element (\S+)$", re.DOTALL)
@@ -30,11 +31,24 @@ def report(raw: bytes) -> list[str]:
     text = re.sub(r"[\r\n]+", "\r", raw.decode("utf-8", "replace")).strip("\r\x0b\x1c\ufeff ")
     try:
         message = parse_message(text, validation_level=VALIDATION_LEVEL.TOLERANT)
-    except _SPEAKS_OF_FORM_ONLY as error:
+    except UnsupportedVersion:
+        return ["not checked: hl7apy does not know the version in MSH-12"]
+    except InvalidEncodingChars as error:
         return [f"not checked: {error}"]
     except (HL7apyException, *_UNFORESEEN) as error:
         return [f"not checked: hl7apy cannot read it ({type(error).__name__})"]
     return list(dict.fromkeys(filter(None, map(_without_values, _findings(message)))))
+
+
+@cache
+def field_name(segment: str, field: int) -> str:
+    """`patient identifier list` for PID-3, as the latest version that hl7apy has names it; empty for what it lacks."""
+    for version in ("2.8.2", "2.5.1", "2.3"):
+        try:
+            return str(load_reference(f"{segment}_{field}", "Field", version)[3]).replace("_", " ").lower()
+        except (HL7apyException, *_UNFORESEEN):
+            continue
+    return ""
 
 
 def _findings(message: Message) -> list[str]:

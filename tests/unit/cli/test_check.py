@@ -102,7 +102,8 @@ def test_a_message_is_held_to_the_standard(tmp_path: Path) -> None:
     done = check("--messages", file)
 
     assert done.returncode == 0
-    assert f"{file}: " in done.stdout
+    assert "  standard: error: " in done.stdout
+    assert "ADT^A01      version 2.4" in done.stdout
 
 
 def test_an_absent_message_file_is_told_and_the_others_are_checked(tmp_path: Path) -> None:
