@@ -218,6 +218,8 @@ class Walk:
             name, self.expected = self.expected, ""
             return name
         name = self._next_name(plan.resource)
+        if plan.block.only_in_bundle:
+            return name  # no result is made to mean a specimen that nobody describes
         if plan.resource != "Specimen" or not self.expected:
             self._refer_to(plan.resource, name)
         return name

@@ -89,3 +89,31 @@ def test_the_procedure_that_one_was_part_of_is_shown_by_its_number() -> None:
     part, whole = shown("Procedure", "ADT^A01", "EVN|A01|20260301", PV1, "PR1|1||T57.1||20260301" + "|" * 20 + "W1")
     assert part["partOf"] == [{"type": "Procedure", "identifier": {"value": "W1"}}]
     assert (whole["identifier"], whole["status"]) == ([{"value": "W1"}], "unknown")
+
+
+def test_no_result_refers_to_a_specimen_that_nobody_describes() -> None:
+    """Its unknown type would stand above the default specimen of a laboratory's table."""
+    results = (OBR, "OBX|1|NM|K||4.0|mmol/L|||||F")
+    assert len(shown("Specimen", "ORU^R01", *results)) == 1
+    (result,) = shown("Observation", "ORU^R01", *results)
+    assert "specimen" not in result
+
+
+@pytest.mark.parametrize(("visit", "count"), [("PV1|1|N", 0), ("PV1|1|N|NICU", 1), ("PV1|1|I", 1)])
+def test_a_visit_segment_that_only_fills_its_place_makes_no_visit(visit: str, count: int) -> None:
+    assert len(shown("Encounter", "ADT^A31", "EVN|A31|20260301", visit)) == count
+
+
+def test_a_death_that_is_taken_back_says_that_the_child_lives() -> None:
+    pid = "|".join([*PID.split("|"), *[""] * 20, '""', "N"])
+    bundle = mapping.to_bundle(a_message("ADT^A31", "EVN|A31|20260301", pid), all_maps(), timezone=LONDON)
+    patient = next(each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "Patient")
+    assert patient["deceasedBoolean"] is False
+
+
+@pytest.mark.parametrize(("message", "status"), [("DFT^P03", "completed"), ("ORM^O01", "unknown")])
+def test_a_charge_shows_its_procedure_and_states_none(message: str, status: str) -> None:
+    charge = "FT1|1|||20260301||CG|X" + "|" * 18 + "T57.1^Excision^OPCS"
+    (procedure,) = shown("Procedure", message, charge)
+    assert (code_of(procedure), procedure["status"]) == ("T57.1", status)
+    assert items(stated(a_message(message, PID, charge)), ItemKind.PROCEDURES) == []
