@@ -98,9 +98,12 @@ def _delimiters(separator: bytes, others: bytes) -> Delimiters | None:
 
 def content_without_stamp(raw: bytes) -> tuple[bytes, ...]:
     """The message without MSH-7 and MSH-10, in pieces: equal for resends under a new time and control id."""
+    return (raw,) if read_header(raw) is None else without_stamp(raw)
+
+
+def without_stamp(raw: bytes) -> tuple[bytes, ...]:
+    """The same of bytes whose header has been read."""
     start = raw.find(b"MSH")
-    if start < 0 or read_header(raw) is None:
-        return (raw,)
     separator = raw[start + 3 : start + 4]
     line = min((end for end in (raw.find(b"\r", start), raw.find(b"\n", start)) if end >= 0), default=len(raw))
     edges = [start + 3]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from adapter.errors import Problem, ProblemCode, Unparsable
 from adapter.hl7v2.charset import byte_length, decode
 from adapter.hl7v2.escapes import unescape
-from adapter.hl7v2.header import JUNK, Delimiters, Header, content_without_stamp, read_header
+from adapter.hl7v2.header import JUNK, Delimiters, Header, content_without_stamp, read_header, without_stamp
 
 __all__ = ["NULL", "Delimiters", "Header", "Message", "Segment", "Span", "content_without_stamp", "nth", "read_header"]
 
@@ -160,6 +160,11 @@ class Message:
             if "\ufffd" in field
         ]
         return found[:20] or ["MSH[1]-18"]
+
+    @property
+    def content(self) -> tuple[bytes, ...]:
+        """What `content_without_stamp` gives for its bytes."""
+        return without_stamp(self.raw)
 
     @property
     def starts(self) -> list[int]:

@@ -5,6 +5,7 @@ The forms are those of HL7 UK A.3 (`n^^^NHS^NH`), of UK Core and of the feeds se
 
 import re
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
@@ -63,11 +64,12 @@ def read_identifier(identifier: Resource) -> Named:
         type=kind,
         trace_status=_trace_status(identifier),
         is_old=identifier.get("use") == "old",
-        meaning=_meaning(system, authority=authority, kind=kind),
+        meaning=_meaning(system, authority, kind),
     )
 
 
-def _meaning(system: str, *, authority: str, kind: str) -> Meaning:
+@lru_cache(maxsize=1024)
+def _meaning(system: str, authority: str, kind: str) -> Meaning:
     if system in _NHS_SYSTEMS or authority.upper() in _NHS_AUTHORITIES or kind.upper() in _NHS_TYPES:
         return Meaning.NHS
     if kind.upper() in _PERHAPS_TYPES:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from operator import mul
 
 from adapter.errors import Problem, ProblemCode
 
@@ -54,6 +55,8 @@ class NhsNumber:
 
 def plain_digits(text: str) -> str:
     """The text without spaces, dashes of any kind, a trailing `~` and a Welsh prefix; perhaps not digits at all."""
+    if len(text) == 10 and text.isascii() and text.isdigit():
+        return text
     return _WELSH_PREFIX.sub("", _DECORATION.sub("", text))
 
 
@@ -90,7 +93,7 @@ _WHY_NOT = {
 
 def _has_right_check_digit(digits: str) -> bool:
     # NHS Data Dictionary: 11 minus the weighted sum modulo 11; 11 stands for 0, and 10 is never issued.
-    check = 11 - sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, digits[:9], strict=True)) % 11
+    check: int = 11 - sum(map(mul, _WEIGHTS, map(int, digits))) % 11  # the weights end before the tenth digit
     return check != 10 and check % 11 == int(digits[9])
 
 

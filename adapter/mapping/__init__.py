@@ -5,6 +5,7 @@ from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.fhir_to_csor import CsorMaps, TracedProjection, load_csor_maps
 from adapter.mapping.load import OwnCodes
 from adapter.mapping.v2_to_fhir import STATE_TYPES, IsMeasure, V2Maps, is_of_two, load_v2_maps, state, to_bundle
+from adapter.mapping.v2_whose import WhoseMaps
 
 __all__ = [
     "STANDARD",
@@ -16,6 +17,7 @@ __all__ = [
     "OwnCodes",
     "TracedProjection",
     "V2Maps",
+    "WhoseMaps",
     "is_of_two",
     "load_codelists",
     "load_csor_maps",

@@ -11,6 +11,9 @@ INFERRED = {"url": "urn:csor-adapter:system-inferred", "valueBoolean": True}
 # CWE.1/2/3/7, the alternate 4/5/6/8 and the second alternate 10/11/12/13, counted from 0 (HL7 v2.8 §2.A.13).
 _TRIPLETS = ((0, 1, 2, 6), (3, 4, 5, 7), (9, 10, 11, 12))
 
+_FORMS, _LONGEST_FORM = 2048, 100
+"""Ways of writing an identifier that are remembered: its authority, type and dates."""
+
 
 def codeable_concept(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:
     """CWE, CE, CNE, IS or ID as CodeableConcept: every triplet a coding, the original text as text."""
@@ -86,6 +89,22 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
     value = reader.text(parts[0])
     if not value:
         return None
+    written = (text[len(parts[0]) :], trace_status)
+    form = reader.forms.get(written)
+    if form is None:
+        faults = len(reader.faults)
+        form = _identifier_form(reader, parts, trace_status)
+        if reader.remembers and len(reader.faults) == faults and len(written[0]) <= _LONGEST_FORM:
+            if len(reader.forms) >= _FORMS:
+                reader.forms.clear()
+            reader.forms[written] = form
+    found: dict[str, Json] = form.copy()
+    found["value"] = _ten_digits(reader, value) if form.get("system") == NHS_NUMBER else value
+    return found
+
+
+def _identifier_form(reader: Reader, parts: list[str], trace_status: str) -> dict[str, Json]:
+    """All but the value: few hospitals, many patients."""
     found: dict[str, Json] = {}
     kind = reader.text(parts[4]) if len(parts) > 4 else ""
     authority = parts[3] if len(parts) > 3 else ""
@@ -96,7 +115,7 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
         found["type"] = {"coding": [{"system": IDENTIFIER_TYPES, "code": known or kind}]}
     if system:
         found["system"] = system
-    found["value"] = _ten_digits(reader, value) if system == NHS_NUMBER else value
+    found["value"] = ""
     if name:
         found["assigner"] = {"display": name}
     span = {

@@ -233,6 +233,12 @@ class Engine:
             group[name] = fields
         return fields
 
+    def remember_no_lines(self) -> None:
+        """Where hardly any line comes again, to remember what was made of it costs more than to make it."""
+        for plan in (plan for plans in self.plans.values() for plan in plans):
+            plan.remembered = None
+        self.lonely, self.held = set(), set()
+
     def forget(self) -> None:
         """Leave nothing of an earlier message."""
         self.faults.clear()

@@ -81,6 +81,8 @@ class Reader:
         self.tables = tables
         self.formats = formats
         self.faults: list[Fault] = []
+        self.forms: dict[tuple[str, str], dict[str, Json]] = {}
+        """Identifiers read before, without their values."""
         self.units: dict[str, dict[str, Json]] = {}
         """Units read before; few, and shared."""
         self.component = (delimiters.component, delimiters.subcomponent or "\x00")[level]

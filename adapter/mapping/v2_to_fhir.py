@@ -58,9 +58,20 @@ _BUNDLE_NAMES = uuid.UUID("6f1c0f53-2c55-5d0b-9c38-6a1f0d2b7a11")
 class V2Maps:
     """A compiled mapping set. Engines are made per way of writing (delimiters, encoding, zone, rules) when met."""
 
-    def __init__(self, source: V2Source, *, wanted: frozenset[str] | None, is_measure: IsMeasure | None = None) -> None:
-        """`wanted` limits to these resource types, and leaves out references to types that are not there."""
+    def __init__(
+        self,
+        source: V2Source,
+        *,
+        wanted: frozenset[str] | None,
+        is_measure: IsMeasure | None = None,
+        remembers_lines: bool = True,
+    ) -> None:
+        """`wanted` limits to these resource types, and leaves out references to types that are not there.
+
+        `remembers_lines`: lines come again often enough to remember what was made of them.
+        """
         self.source = source
+        self._remembers_lines = remembers_lines
         self._is_measure = is_measure
         self.compiled: Compiled = compile_blocks(
             (segment, file, _limited(block, wanted))
@@ -81,6 +92,8 @@ class V2Maps:
             reader = Reader(message.delimiters, encoding=message.encoding, zone=zone, tables=tables, formats=formats)
             kinds = ObservedKinds(reader, self._is_measure)
             found = self._engines[key] = Engine(self.compiled, reader, kinds=kinds, rules=rules)
+            if not self._remembers_lines:
+                found.remember_no_lines()
         return found
 
 

@@ -4,7 +4,8 @@ Works inside the transaction of the batch it is made for. A person is decided by
 merges alone; here that decision is only written down.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,6 +38,20 @@ TOGETHER_CLOCK = 0
 
 _KNOWN = msgspec.json.Decoder(Known)
 _RANK = {IdentifierState.ALIAS: 0, IdentifierState.HELD: 1, IdentifierState.CONFIRMED: 2}
+
+
+class Names(NamedTuple):
+    """What one message calls its patient, as blinds."""
+
+    numbers: tuple[bytes, ...]
+    """Of the hospitals' numbers, the first before the others."""
+    national: bytes | None
+    """Of the NHS number."""
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        """The NHS number last."""
+        return self.numbers if self.national is None else (*self.numbers, self.national)
 
 
 class Entry:
@@ -76,32 +91,57 @@ class Enrolment:
         self._now_us = now_us
         self._touched: dict[int, Entry] = {}
         self._blocked: dict[int, tuple[Problem, ...]] = {}
+        self._blinds: dict[str, Callable[[bytes], bytes]] = {}
+        """By authority: makes the blind of a value."""
+        self._blind_national = ring.blinder("nhs")
+        self._unknown: frozenset[bytes] = frozenset()
+        """Looked up for this batch and not in the registry; an entry made since is in the cache."""
+        self._unborne: set[bytes] = set()
+        """NHS numbers looked up for this batch that nobody in the registry bears."""
         self.has_regrouped = False
         """Whether this batch can have made anybody ours."""
 
     def blind(self, number: SourceIdentifier) -> bytes:
         """How the registry finds an identifier without showing it."""
-        return self._ring.blind("identifier", number.authority, number.value)
+        blind = self._blinds.get(number.authority)
+        if blind is None:
+            blind = self._blinds[number.authority] = self._ring.blinder("identifier", number.authority)
+        return blind(number.value.encode())
 
     def find(self, number: SourceIdentifier) -> Entry | None:
         """The entry of an identifier that has been enrolled."""
         return self._find(self.blind(number))
 
-    def names(self, patient: Patient) -> tuple[bytes, ...]:
-        """Blinds of all its numbers, the first before the others, the NHS number last."""
+    def names(self, patient: Patient) -> Names:
+        """How the registry finds this patient."""
         numbers = tuple(self.blind(number) for number in patient.numbers)
-        return numbers if patient.nhs_number is None else (*numbers, self._ring.blind("nhs", patient.nhs_number.digits))
+        nhs_number = patient.nhs_number
+        return Names(numbers, None if nhs_number is None else self._blind_national(nhs_number.digits.encode()))
 
-    def keeps_any(self, names: Sequence[bytes]) -> bool:
-        """Whether one of these blinds, of hospital or NHS numbers, belongs to somebody we hold or keep."""
-        if any(entry.is_kept for name in names if (entry := self._find(name))):
-            return True
+    def expect(self, patients: Sequence[Names]) -> None:
+        """Look up all of these at once, before they are asked for one by one."""
+        if not patients or self._conn.dialect.name != "sqlite":  # there other workers may enrol them in the meantime
+            return
+        numbers = {number for names in patients for number in names.numbers if number not in self._cache}
+        found = registry.by_blinds(self._conn, list(numbers))
+        for row in found.values():
+            self._remember(row)
+        self._unknown = frozenset(numbers - found.keys())
+        national = {names.national for names in patients if names.national is not None}
+        self._unborne = national - registry.borne(self._conn, list(national))
+
+    def kept_among(self, names: set[bytes]) -> set[bytes]:
+        """Those of these blinds, of hospital or NHS numbers, that belong to somebody we hold or keep."""
         self.flush()  # so that the look-up by NHS number sees what this batch has learnt
-        return any(row.state != IdentifierState.ALIAS for row in registry.by_nhs_blind(self._conn, names))
+        for row in registry.by_blinds(self._conn, [name for name in names if name not in self._cache]).values():
+            self._remember(row)
+        kept = {name for name in names if (entry := self._cache.get(name)) and entry.is_kept}
+        bearers = registry.by_nhs_blind(self._conn, list(names))
+        return kept | {row.nhs_blind for row in bearers if row.nhs_blind and row.state != IdentifierState.ALIAS}
 
     def _find(self, blind: bytes) -> Entry | None:
         entry = self._cache.get(blind)
-        if entry is None:
+        if entry is None and blind not in self._unknown:
             row = registry.by_blinds(self._conn, [blind]).get(blind)
             entry = self._remember(row) if row else None
         return entry
@@ -110,13 +150,21 @@ class Enrolment:
         """The entry of an identifier that is known to be enrolled."""
         return self._by_ids([identifier_id])[0]
 
-    def is_kept(self, patient: Patient) -> bool:
-        """Whether any of the numbers, the NHS number among them, belongs to somebody we hold or keep."""
-        if any(entry.is_kept for number in patient.numbers if (entry := self.find(number))):
-            return True
-        if patient.nhs_number is None:
+    def is_stranger(self, names: Names) -> bool:
+        """Whether the registry knows none of the numbers, as nobody's whom we keep and as nobody's alias."""
+        if any(self._find(number) for number in names.numbers):
             return False
-        same = registry.by_nhs_blind(self._conn, [self._ring.blind("nhs", patient.nhs_number.digits)])
+        if names.national is None or names.national in self._unborne:
+            return True
+        return not registry.borne(self._conn, [names.national])
+
+    def is_kept(self, names: Names) -> bool:
+        """Whether any of the numbers, the NHS number among them, belongs to somebody we hold or keep."""
+        if any(entry.is_kept for number in names.numbers if (entry := self._find(number))):
+            return True
+        if names.national is None or names.national in self._unborne:
+            return False
+        same = registry.by_nhs_blind(self._conn, [names.national])
         return any(row.state != IdentifierState.ALIAS for row in same)
 
     def enrol(self, patient: Patient, said: Mapping[str, Said], *, state: IdentifierState) -> Entry:
@@ -216,6 +264,7 @@ class Enrolment:
         registry.update(self._conn, [self._sealed(entry) for entry in changed])
         for entry in changed:
             entry.is_changed = False
+            self._unborne.discard(entry.row.nhs_blind or b"")
 
     def _sealed(self, entry: Entry) -> IdentifierRow:
         plain = msgspec.json.encode(entry.known)

@@ -219,7 +219,7 @@ class Pipeline:
         if message.kind in _NEVER_WHOLE and isinstance(message, MessageRow) and message.key_id and message.note:
             return Unread(decode_note(self._ring.unseal(message.key_id, message.note, sealed.NOTE)), body)
         try:
-            return self._translate(message.feed, message.media, body)
+            return self._translate.first(message.feed, message.media, body)
         except MessageError as error:
             return Unread(Note.of(error.problem), body)
 

@@ -6,7 +6,7 @@ the body stays sealed under the day key until the hold ends. Nothing is decided 
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -22,6 +22,7 @@ from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.identity import PatientFacts
 from adapter.identity.patients import day_of
 from adapter.pipeline.enrolment import Enrolment, Entry
+from adapter.pipeline.glance import Glances
 from adapter.pipeline.moves import Moves, of_visit
 from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told, naming_mother
 from adapter.statement import Statement, Word
@@ -67,6 +68,8 @@ class Read(NamedTuple):
     """What of the body could not be used."""
     early: Early | None = None
     """Its one statement read further by another process; the statement here then holds no items."""
+    whole: Callable[[], "Read"] | None = None
+    """Where only that much was read of its one statement as triage asks: reads all of it."""
 
 
 class Unread(NamedTuple):
@@ -76,8 +79,14 @@ class Unread(NamedTuple):
     body: bytes
 
 
-Translate = Callable[[str, str, bytes], Read]
-"""Media and body; raises MessageError where the bytes will never pass."""
+class Translate(Protocol):
+    """Reads bodies; raises MessageError where the bytes will never pass."""
+
+    def __call__(self, feed: str, media: str, body: bytes) -> Read:
+        """All of it."""
+
+    def first(self, feed: str, media: str, body: bytes) -> Read:
+        """Only as far as triage asks, where that can be told from the rest."""
 
 
 class Outcome(NamedTuple):
@@ -151,6 +160,11 @@ class Keeper:
         self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
         self._moves = Moves(conn, ring, self._enrolment, settings=rules.identity)
         self._teller = Teller(rules)
+        self._glances = Glances(self._enrolment, self._teller, rules)
+        self._keys: dict[int, list[bytes]] = {}
+        """By message: how each of its statements is known under another stamp."""
+        self._stored: dict[bytes, int] = {}
+        """Those of which an assertion is stored, with its id."""
         self._new: dict[bytes, _New] = {}
         self._marks: list[tuple[Entry, int]] = []
         self.results: list[Written] = []
@@ -161,25 +175,24 @@ class Keeper:
 
     def judge_all(self, batch: Sequence[tuple[Arrived, Read | Unread]]) -> list[tuple[Arrived, Outcome]]:
         """The outcome of each message, in order; all that follows from it is written."""
-        stampless = {message.id: self._stampless(message, read) for message, read in batch if isinstance(read, Read)}
-        stored = assertions.ids_of(self._conn, [each for keys in stampless.values() for each in keys])
+        self._glances.look(
+            (message.id, message.feed, read.statements[0])
+            for message, read in batch
+            if isinstance(read, Read) and read.whole is not None
+        )
+        batch = [(message, self._as_needed(message, read)) for message, read in batch]
+        self._look_up([(message, read) for message, read in batch if isinstance(read, Read) and read.whole is None])
         outcomes = []
         for message, read in batch:
             self._count(message)
-            if isinstance(read, Unread):
-                outcomes.append((message, self._park(message, read.note, read.body)))
-            elif read.bodies:
-                self.counts["separated"] += 1
-                outcomes.append((message, Outcome(MessageState.ERASED, "separated", None, None)))
-            else:
-                outcomes.append((message, self._judge(message, read, stampless[message.id], stored)))
-        reads = {m.id: r for m, r in batch if isinstance(r, Read)}
-        outcomes = self._released(outcomes, reads, stampless, stored)
+            outcomes.append((message, self._judge(message, read)))
+        reads = {message.id: read for message, read in batch}
+        outcomes = self._released(outcomes, reads)
         self._flush()
         self.counts.update(self._moves.counts)
         return [(message, self._at_home(message, outcome, reads)) for message, outcome in outcomes]
 
-    def _at_home(self, message: Arrived, outcome: Outcome, reads: Mapping[int, Read]) -> Outcome:
+    def _at_home(self, message: Arrived, outcome: Outcome, reads: Mapping[int, Read | Unread]) -> Outcome:
         """A body of this batch whose visit was moved after its turn."""
         home = self._moves.homes.get(message.id)
         if home is None or outcome.key_id is None or message.id not in reads:
@@ -187,28 +200,37 @@ class Keeper:
         body = self._ring.seal(home.row.key_id, reads[message.id].body, sealed.MESSAGE)
         return outcome._replace(key_id=home.row.key_id, sealed=body)
 
+    def _as_needed(self, message: Arrived, read: Read | Unread) -> Read | Unread:
+        """All of it, unless a glance tells that it is not ours."""
+        if isinstance(read, Unread) or read.whole is None or self._glances.aside(message.id):
+            return read
+        try:
+            return read.whole()
+        except MessageError as error:
+            return Unread(Note.of(error.problem), read.body)
+
+    def _look_up(self, read: Sequence[tuple[Arrived, Read]]) -> None:
+        """How the contents are known under another stamp, and what is stored of them."""
+        keys = {message.id: self._stampless(message, each) for message, each in read}
+        self._keys |= keys
+        self._stored |= assertions.ids_of(self._conn, [key for each in keys.values() for key in each])
+
     def _released(
-        self,
-        outcomes: list[tuple[Arrived, Outcome]],
-        reads: Mapping[int, Read],
-        stampless: Mapping[int, list[bytes]],
-        stored: dict[bytes, int],
+        self, outcomes: list[tuple[Arrived, Outcome]], reads: Mapping[int, Read | Unread]
     ) -> list[tuple[Arrived, Outcome]]:
         """What this batch put aside before a later message of it made its patient one of ours is judged again."""
-        while self._enrolment.has_regrouped and (
-            early := {
-                message.id
-                for message, outcome in outcomes
-                if outcome.state is MessageState.NOT_OURS
-                and outcome.subject
-                and self._enrolment.keeps_any((outcome.subject, *outcome.names))
-            }
-        ):
-            outcomes = [
-                (m, self._judge(m, reads[m.id], stampless[m.id], stored) if m.id in early else outcome)
-                for m, outcome in outcomes
-            ]
+        while self._enrolment.has_regrouped and (early := self._aside_of_ours(outcomes)):
+            outcomes = [(m, self._judge(m, reads[m.id]) if m.id in early else outcome) for m, outcome in outcomes]
         return outcomes
+
+    def _aside_of_ours(self, outcomes: Sequence[tuple[Arrived, Outcome]]) -> set[int]:
+        names = {
+            message.id: (outcome.subject, *outcome.names)
+            for message, outcome in outcomes
+            if outcome.state is MessageState.NOT_OURS and outcome.subject
+        }
+        ours = self._enrolment.kept_among({name for each in names.values() for name in each})
+        return {number for number, each in names.items() if not ours.isdisjoint(each)}
 
     def _stampless(self, message: Arrived, read: Read) -> list[bytes]:
         if read.early is not None:
@@ -226,16 +248,31 @@ class Keeper:
             self.counts[f"problem.{code}"] += 1
         return parked(self._ring, message, note, body=body)
 
-    def _judge(self, message: Arrived, read: Read, stampless: list[bytes], stored: dict[bytes, int]) -> Outcome:
+    def _judge(self, message: Arrived, read: Read | Unread) -> Outcome:
+        if isinstance(read, Read) and read.whole is not None:
+            aside = self._glances.aside(message.id)
+            if aside is not None:
+                return self._aside(message, aside.reason.value, names=aside.names.all)
+            read = self._as_needed(message, read)  # a message before it made its patient known
+            if isinstance(read, Read):
+                self._look_up([(message, read)])
+        if isinstance(read, Unread):
+            return self._park(message, read.note, read.body)
+        if read.bodies:
+            self.counts["separated"] += 1
+            return Outcome(MessageState.ERASED, "separated", None, None)
+        return self._judge_whole(message, read)
+
+    def _judge_whole(self, message: Arrived, read: Read) -> Outcome:
         outcomes = []
         for ordinal, statement in enumerate(read.statements):
             if statement.patient is None and not statement.patient_key and not statement.kind.startswith(_OF_PATIENTS):
                 continue  # an unknown type, or a message about no patient
             for problem in statement.problems:
                 self.counts[f"problem.{problem.code.value}"] += 1
-            key = stampless[ordinal]
-            if key in stored or key in self._new:
-                outcomes.append(self._repeat(message, read, key, stored.get(key)))
+            key = self._keys[message.id][ordinal]
+            if key in self._stored or key in self._new:
+                outcomes.append(self._repeat(message, read, key, self._stored.get(key)))
                 continue
             try:
                 outcomes.append(self._one(message, read, statement, key=key, ordinal=ordinal))
@@ -244,8 +281,7 @@ class Keeper:
         if not outcomes and read.problems:
             return self._park(message, Note.of(*read.problems), read.body)
         if not outcomes:
-            self.counts["not-ours.no-patient"] += 1
-            return self._aside(message, "no-patient", subject=None)
+            return self._aside(message, "no-patient", names=())
         return min(outcomes, key=lambda outcome: _PRECEDENCE[outcome.state])
 
     def _repeat(self, message: Arrived, read: Read, key: bytes, stored_id: int | None) -> Outcome:
@@ -267,14 +303,12 @@ class Keeper:
             # Two patients in one body: what was said is in the registry, and neither's key may keep the other's name.
             return Outcome(MessageState.ERASED, statement.word.value, None, None)
         home = self._moves.home(numbers[0], statement)
-        is_own = self._enrolment.is_kept(patient)
+        names = self._enrolment.names(patient)
+        is_own = self._enrolment.is_kept(names)
         is_kept = is_own or (home is not None and home.is_kept)
         verdict = cohort.triage(msgspec.structs.replace(told.triage, known=is_kept), rules=self._rules.triage)
-        subject = self._enrolment.blind(numbers[0])
         if not verdict.keep or (verdict.reason is Reason.IDENTITY_EVENT and not is_kept):
-            self.counts[f"not-ours.{verdict.reason.value}"] += 1
-            names = self._enrolment.names(patient)
-            return self._aside(message, verdict.reason.value, subject=subject)._replace(names=names[1:])
+            return self._aside(message, verdict.reason.value, names=names.all)
         self._refuse_deletion(message, statement, numbers[0])
         if home is None or is_own:
             entry = self._enrolment.enrol(patient, told.said, state=IdentifierState.HELD)
@@ -283,7 +317,7 @@ class Keeper:
             self._enrolment.hold(home)
         self._append(message, read, statement, homes=(numbers[0], entry), key=key, ordinal=ordinal)
         body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
-        return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, subject)
+        return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, names.numbers[0])
 
     def _refuse_deletion(self, message: Arrived, statement: Statement, number: SourceIdentifier) -> None:
         """A record of a child in the register is deleted by a person alone: who replays the message decides so."""
@@ -299,15 +333,17 @@ class Keeper:
                 return
         raise MessageError(_DELETES)
 
-    def _aside(self, message: Arrived, reason: str, *, subject: bytes | None) -> Outcome:
+    def _aside(self, message: Arrived, reason: str, *, names: tuple[bytes, ...]) -> Outcome:
+        self.counts[f"not-ours.{reason}"] += 1
         hold_us = int(self._rules.hold_unknown.total_seconds() * 1_000_000)
         return Outcome(
             MessageState.NOT_OURS,
             reason,
             message.key_id,
             message.sealed,
-            subject=subject,
+            subject=names[0] if names else None,
             expires_us=message.received_us + hold_us,
+            names=names[1:],
         )
 
     def _append(

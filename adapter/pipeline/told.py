@@ -69,20 +69,17 @@ class Teller:
     def tell(self, feed: str, statement: Statement) -> Told:
         """Raises IdentityConflict where it contradicts itself, or nobody can tell whose it is."""
         facts = self._facts(statement)
-        numbers = facts.identifiers if facts else ()
-        if statement.patient_key:
-            # A FHIR id is unique only within its server (behaviour 11), so the feed is its authority.
-            numbers = (SourceIdentifier(f"fhir:{feed}", statement.patient_key), *numbers)
-        if not numbers:
-            raise IdentityConflict(_NOBODY)
-        patient = Patient(
-            numbers,
-            facts.nhs_number if facts else None,
-            bool(facts and facts.nhs_verified),
-            facts.birth if facts else None,
-        )
+        patient = _patient(feed, statement, facts)
         said = said_by(statement.items, facts) | mother_said(naming_mother(statement), statement.items)
         return Told(patient, self._triage_facts(statement, facts), said)
+
+    def whose(self, feed: str, statement: Statement) -> tuple[Patient, TriageFacts]:
+        """The same without what is said of the patient, and not remembered: most of those asked about are not ours."""
+        facts = None
+        if statement.patient is not None:
+            settings = self._rules.identity
+            facts = identity.read_patient(statement.patient, related=statement.related, settings=settings)
+        return _patient(feed, statement, facts), self._triage_facts(statement, facts)
 
     def _facts(self, statement: Statement) -> PatientFacts | None:
         if statement.patient is None:
@@ -121,6 +118,21 @@ class Teller:
                     for coding in (resource.get("code") or {}).get("coding") or ():
                         found.append(self._rules.normalise(coding.get("system", ""), coding.get("code", "")))
         return found
+
+
+def _patient(feed: str, statement: Statement, facts: PatientFacts | None) -> Patient:
+    numbers = facts.identifiers if facts else ()
+    if statement.patient_key:
+        # A FHIR id is unique only within its server (behaviour 11), so the feed is its authority.
+        numbers = (SourceIdentifier(f"fhir:{feed}", statement.patient_key), *numbers)
+    if not numbers:
+        raise IdentityConflict(_NOBODY)
+    return Patient(
+        numbers,
+        facts.nhs_number if facts else None,
+        bool(facts and facts.nhs_verified),
+        facts.birth if facts else None,
+    )
 
 
 def _encounter(statement: Statement) -> Resource:

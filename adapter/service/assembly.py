@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -23,7 +24,6 @@ from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
 from adapter.envelope import Media
 from adapter.errors import ExitCode, SetupError
-from adapter.hl7v2.header import content_without_stamp
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.separate import separate
 from adapter.identity import IdentitySettings
@@ -88,9 +88,7 @@ class Mappings(NamedTuple):
             nec_scope=settings.cohort.nec_scope,
         )
         return cls(
-            feeds=feeds_of(
-                settings, folder, examinations=csor.examination_codes, is_measure=csor.is_measure
-            ),
+            feeds=feeds_of(settings, folder, examinations=csor.examination_codes, is_measure=csor.is_measure),
             csor=csor,
             cohort=rules,
             triage=cohort.load_triage(folder / "cohort", wards=own.wards, rules=rules),
@@ -128,13 +126,24 @@ class Translator:
             reading = self._feeds.of(feed)
             message = reading.parse(body)
             if body.count(_PID) > 1 and not reading.is_of_two(message) and (pieces := separate(message)):
-                return Read([], content_without_stamp(body), _stamp_us(message, reading), body, pieces)
-            return Read([reading.state(message)], content_without_stamp(body), _stamp_us(message, reading), body)
+                return Read([], message.content, _stamp_us(message, reading), body, pieces)
+            return Read([reading.state(message)], message.content, _stamp_us(message, reading), body)
         found = fhir.read(body, known=self._known)
         if feed in self._orders_of:
             for statement in found.statements:
                 statement.items = [_under(self._orders_of[feed], item) for item in statement.items]
         return Read(found.statements, (body,), -1, body, found.bodies, found.problems)
+
+    def first(self, feed: str, media: str, body: bytes) -> Read:
+        """Only as far as triage asks, where that can be told from the rest."""
+        if media == Media.HL7V2:
+            reading = self._feeds.of(feed)
+            message = reading.parse(body)
+            whose = reading.whose(message)
+            if whose is not None:
+                whole = partial(self, feed, media, body)
+                return Read([whose], (), 0, body, whole=whole)
+        return self(feed, media, body)
 
 
 def _stamp_us(message: Message, reading: FeedReading) -> int:

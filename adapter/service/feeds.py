@@ -34,6 +34,8 @@ class FeedReading(NamedTuple):
     maps: mapping.V2Maps
     rules: mapping.FeedRules
     timezone: ZoneInfo
+    whose_maps: mapping.WhoseMaps | None = None
+    """For the service, which triages."""
 
     def parse(self, body: bytes) -> Message:
         """Raises MessageError where the bytes are no message."""
@@ -51,6 +53,12 @@ class FeedReading(NamedTuple):
     def is_of_two(self, message: Message) -> bool:
         """Whether the event is about two patients, so that it cannot be taken apart."""
         return mapping.is_of_two(message, self.maps)
+
+    def whose(self, message: Message) -> Statement | None:
+        """What of it triage asks, and no results; None where the whole must be read."""
+        if self.whose_maps is None:
+            return None
+        return self.whose_maps.whose(message, timezone=self.timezone, rules=self.rules)
 
     def bundle(self, message: Message) -> Resource:
         """Every mapped resource of the message."""
@@ -85,6 +93,7 @@ class _Maps:
         self._exams = sorted(examinations)
         self._is_measure = is_measure
         self._made: dict[tuple[str | None, tuple[str, ...]], mapping.V2Maps] = {}
+        self._whose: dict[int, mapping.WhoseMaps] = {}
 
     def of(self, vendor: str, said: Reading) -> mapping.V2Maps:
         """SetupError with the faults of that vendor's overlay."""
@@ -99,6 +108,12 @@ class _Maps:
             )
         return self._made[key]
 
+    def whose(self, maps: mapping.V2Maps) -> mapping.WhoseMaps:
+        """The part of these maps that triage asks for."""
+        if id(maps) not in self._whose:
+            self._whose[id(maps)] = mapping.WhoseMaps(maps)
+        return self._whose[id(maps)]
+
 
 def own_codes(said: Reading, *, examinations: Iterable[str] = ()) -> mapping.OwnCodes:
     """What tells radiology from the laboratory in this feed, beside the tables of the maps."""
@@ -112,7 +127,8 @@ def feeds_of(
     maps = _Maps(folder, examinations=examinations, is_measure=is_measure)
 
     def read_as(vendor: str, said: Reading) -> FeedReading:
-        return FeedReading(maps.of(vendor, said), rules_of_reading(said), said.timezone or settings.site.timezone)
+        zone, own = said.timezone or settings.site.timezone, maps.of(vendor, said)
+        return FeedReading(own, rules_of_reading(said), zone, maps.whose(own))
 
     sources = [each for each in settings.sources if isinstance(each, V2Source)]
     feeds = {each.name: read_as(each.vendor or settings.vendor, each.reading) for each in sources}

@@ -68,6 +68,12 @@ def by_nhs_blind(conn: Connection, nhs_blinds: Sequence[bytes]) -> list[Identifi
     return sorted({IdentifierRow._make(row) for row in select_in(conn, statement, nhs_blinds)})
 
 
+def borne(conn: Connection, nhs_blinds: Sequence[bytes]) -> set[bytes]:
+    """Those of these NHS numbers that are live under any identifier."""
+    statement = "SELECT nhs_blind FROM identifier WHERE nhs_blind IN ({})"
+    return {blind for (blind,) in select_in(conn, statement, nhs_blinds)}
+
+
 def create(
     conn: Connection,
     *,
