@@ -21,6 +21,7 @@ from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_codes import codeable_concept
 from adapter.mapping.v2_document_items import walked, with_its_text
 from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
+from adapter.mapping.v2_links import links, without_others
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_required import completed
 from adapter.mapping.v2_result_lists import result_lists
@@ -239,9 +240,10 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
 
     engine = maps.engine(message, timezone, rules)
     walk = walked(Walk(engine, kind=message.type, zone=timezone, refer=refer), message, engine.prepared(message.lines))
-    made_here = [made for made in walk.made if isinstance(made, Made)]
+    word = word_of(engine.reader.tables, *kind_of(message))
+    made_here = without_others([made for made in walk.made if isinstance(made, Made)], word)
     texts = {made.line: made.resource for made in made_here if made.plan.item is Role.DOCUMENT}
-    results = _results(made_here, refer)
+    results, linked = _results(made_here, refer), links(made_here, word, refer)
     patient = next((refer(made.name) for made in made_here if made.plan.item is Role.PATIENT), "")
     entries = []
     for made in made_here:
@@ -253,6 +255,8 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
         if made.plan.resource == "DiagnosticReport" and made.line in results:
             resource = {**resource, "result": results[made.line]}
         full_url = refer(made.name)
+        if full_url in linked:
+            resource = {**resource, "link": linked[full_url]}
         entries.append({"fullUrl": full_url, "resource": {**resource, "id": full_url.removeprefix("urn:uuid:")}})
     return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 

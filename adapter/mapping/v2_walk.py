@@ -11,6 +11,7 @@ import msgspec
 
 from adapter.assertion import Item
 from adapter.errors import Problem
+from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_engine import AHEAD, NONE, Engine, Made, Plan, Recalled, located
 
 _FORGOTTEN = {
@@ -220,7 +221,8 @@ class Walk:
         name = self._next_name(plan.resource)
         if plan.block.only_in_bundle:
             return name  # no result is made to mean a specimen that nobody describes
-        if plan.resource != "Specimen" or not self.expected:
+        # Whom MRG names is not whom the message is about.
+        if plan.item is not Role.PRIOR and (plan.resource != "Specimen" or not self.expected):
             self._refer_to(plan.resource, name)
         return name
 
