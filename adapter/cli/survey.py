@@ -142,9 +142,10 @@ class Survey:
             return "by the port"
         if reads is None:
             return "no rule"
-        if reads.values:
-            return f"gave nothing: {' '.join(reads.values)}"
-        return f"decides: {' '.join(reads.decides)}"
+        # A number that makes no value may yet be a key, or tell what the message is.
+        if reads.decides:
+            return f"decides: {' '.join(reads.decides)}"
+        return f"gave nothing: {' '.join(reads.values)}"
 
     @property
     def total(self) -> int:

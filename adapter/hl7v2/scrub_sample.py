@@ -120,7 +120,9 @@ class Sample:
         return found
 
     def _is_code(self, text: str) -> bool:
-        return text in _ALWAYS or self._is_listed(text) or bool(_WRITTEN_AS_CODES.fullmatch(text))
+        if text in _ALWAYS or self._is_listed(text):
+            return True
+        return _WRITTEN_AS_CODES.fullmatch(text) is not None and not self.identifies(text)
 
     def _is_common(self, at: tuple[str, int, int, str]) -> bool:
         patients = {self._leader(number) for number in self._seen.get(at, ()) if number}
