@@ -1,11 +1,14 @@
 """Feeds of several vendors in one trust: each message is read by the rules of the feed it came by, on every way in."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.cli.explain import explained_json, explainer
+from adapter.cli.rows import read_rows
 from adapter.dispatch import record_bytes
 from adapter.service.assembly import Mappings
 from adapter.service.feeds import feeds_of
@@ -118,3 +121,73 @@ def test_the_rules_of_a_feed_are_part_of_what_made_a_row(tmp_path: Path, mapping
         (tmp_path / name).mkdir()
         files.append(load(trust_file(tmp_path / name, mappings=mappings, sources=sources)).digest())
     assert files[0] != files[1]
+
+
+def a_trust_of_three(folder: Path, mappings: Path, loaded: Mappings) -> Trust:
+    """An EPR, a laboratory and a department of radiology, each of another vendor."""
+    sources = """[
+      {name: epr, kind: mllp, port: 2575},
+      {name: lab, kind: mllp, port: 2576, vendor: winpath},
+      {name: radiology, kind: mllp, port: 2577, vendor: cris, reading: {accession: OBR-18}}]"""
+    identity = "{hospital_numbers: [{authority: RXX, also_sent_as: [MRENTR]}]}"
+    return a_trust_of(folder, mappings, loaded, vendor="epic", sources=sources, identity=identity)
+
+
+def test_a_trust_of_three_vendors_reads_each_as_its_profile_says(
+    tmp_path: Path, mappings: Path, loaded: Mappings
+) -> None:
+    trust = a_trust_of_three(tmp_path / "three", mappings, loaded)
+    admission = an_adt(
+        "A01", BABY.but(nhs=""), at="202609010300", codes=[GASTROSCHISIS], operations=[(CLOSURE, "202609011000")]
+    )
+    # As Epic numbers its patients: its own authority, another repetition without a number, the NHS number elsewhere.
+    own, epics = f"|{BABY.number}^^^RXX^MR|", f"|{BABY.number}^^^MRENTR^MEDREC~^^^^HN|"
+    lines = admission.decode().replace(own, epics).split("\r")
+    place = next(number for number, line in enumerate(lines) if line.startswith("PID"))
+    fields = lines[place].split("|")
+    fields[19], fields[32] = f"{BABY.nhs[:3]} {BABY.nhs[3:6]} {BABY.nhs[6:]}", "01"
+    lines[place] = "|".join(fields)
+    # No department, no code that is known: only the sender tells that this is an X-ray.
+    report = an_oru(BABY, order="CR1", value="No free gas.", unit="", test="XX9^Examination^CRIS").decode()
+    report = report.replace("|PAS|", "|CRIS|", 1).replace("|NM|", "|TX|")
+    obr = next(line for line in report.split("\r") if line.startswith("OBR"))
+    numbered = obr.split("|")
+    numbered[18] = "RXX0001"
+    report = report.replace(obr, "|".join(numbered))
+
+    trust.receive("\r".join(lines).encode(), feed="epr")
+    trust.receive(an_oru(BABY, order="L1", value="12"), feed="lab")
+    trust.receive(report.encode(), feed="radiology")
+
+    assert trust.parked() == []
+    (child,) = {row["child"] for row in trust.rows()}
+    (result,) = trust.rows("lab_result")
+    (told,) = trust.rows("imaging_report", every=True)
+    (infant,) = trust.rows("infant")
+    assert (result["analyte"], result["child"]) == ("crp", child)
+    assert (told["accession"], told["child"]) == ("RXX0001", child)
+    assert infant["national_id_type"] == "nhs"
+    trust.close()
+
+
+def test_what_a_rule_was_missing_for_is_read_by_it_after_a_replay(
+    tmp_path: Path, mappings: Path, loaded: Mappings
+) -> None:
+    """A message whose patient stands in PID-2 is parked; once the trust file says so, replay takes it."""
+    sent = an_adt("A01", BABY.but(nhs=""), at="202609010300", codes=[GASTROSCHISIS]).decode()
+    sent = sent.replace(f"PID|1||{BABY.number}^^^RXX^MR|", f"PID|1|AH{BABY.number}||")
+    trust = a_trust_of(tmp_path / "trust", mappings, loaded, sources="[{name: epr, kind: mllp, port: 2575}]")
+    trust.receive(sent.encode(), feed="epr")
+    assert trust.parked() == ["P203"]
+    trust.works.pipeline.stop()
+    trust.close()
+
+    reading = "{preprocess: [{do: move, from: PID-2, to: PID-3, authority: RXX, type: MR, matching: 'AH[0-9]+'}]}"
+    sources = f"[{{name: epr, kind: mllp, port: 2575, reading: {reading}}}]"
+    path = trust_file(tmp_path / "trust", mappings=mappings, sources=sources)
+    command = [sys.executable, "-m", "adapter", "replay", "--all", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    (infant,) = [row for row in read_rows(load(path), every=True) if row["kind"] == "infant"]
+    assert infant["sex"] == "female"
