@@ -64,13 +64,12 @@ def taken_out(
 ) -> tuple[list[str], list[Document], list[Problem]]:
     """The lines without what held documents, the documents, and what was wrong with them.
 
-    `keeps_ed`: OBX of type ED stay as they are; their value is none, but a Bundle shows them.
+    `keeps_ed`: each stays as an OBX of type ED; its value is none, but a Bundle shows it.
     """
     pieces = list(_pieces(lines, delimiters))
     left = list(lines)
     for piece in pieces:
-        if not (keeps_ed and piece.kind == "ED"):
-            left[piece.line] = _BLANK
+        left[piece.line] = _as_ed(left[piece.line], piece, delimiters) if keeps_ed else _BLANK
     documents, problems = [], []
     for group in _together(pieces, delimiters):
         attachment, fault = _attachment(group, delimiters, keeps_data=keeps_data)
@@ -85,6 +84,14 @@ def taken_out(
             sub_id = first.sub_id if len(group) == 1 else ""
             documents.append(Document(first.line, first.group, f"{code}|{sub_id}", title, attachment))
     return left, documents, problems
+
+
+def _as_ed(line: str, piece: _Piece, delimiters: Delimiters) -> str:
+    if piece.kind == "ED":
+        return line
+    fields = str(line).split(delimiters.field)
+    fields[2], fields[5] = "ED", delimiters.component.join(("", "application", "pdf", "Base64", SIGNATURE))
+    return delimiters.field.join(fields)
 
 
 def _pieces(lines: Sequence[str], delimiters: Delimiters) -> "list[_Piece]":

@@ -127,15 +127,24 @@ def _structured(reader: Reader, text: str, unit: str) -> Json | None:
     if comparator == "=":
         comparator = ""
     if separator in (":", "/"):
-        return _ratio(reader, comparator, first, second) or _joined(reader, parts)
+        return _with_original(reader, _ratio(reader, comparator, first, second), parts) or _joined(reader, parts)
     if separator == "-" and not comparator:
-        return _range(reader, first, second, unit) or _joined(reader, parts)
+        return _with_original(reader, _range(reader, first, second, unit), parts) or _joined(reader, parts)
     if not separator and not second and (not comparator or comparator in COMPARATORS):
         value = reader.number(first)
         if value is not None:
             sign = {"comparator": reader.text(parts[0])} if comparator else {}
             return {"valueQuantity": {"value": value, **sign, **unit_of(reader, unit)}}
     return _joined(reader, parts)
+
+
+def _with_original(reader: Reader, value: Json | None, parts: list[str]) -> Json | None:
+    """SN[Ratio] and SN[Range]: a ratio or range goes with the text it was made of."""
+    if not isinstance(value, dict):
+        return None
+    text = reader.join(" ", [reader.text(part) for part in parts])
+    original = {"url": "http://hl7.org/fhir/StructureDefinition/originalText", "valueString": text}
+    return {kind: {"extension": [original], **inner} for kind, inner in value.items() if isinstance(inner, dict)}
 
 
 def _joined(reader: Reader, parts: list[str]) -> Json | None:

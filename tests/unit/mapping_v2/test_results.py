@@ -10,6 +10,8 @@ from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.statement import Statement
 from tests.unit.mapping_v2.messages import OBR, PID, PV1, a_message, items, observations, oru, stated, the_value
 
+ORIGINAL_TEXT = "http://hl7.org/fhir/StructureDefinition/originalText"
+
 
 @pytest.mark.behaviour(129)
 @pytest.mark.parametrize(
@@ -48,11 +50,21 @@ def test_an_empty_number_is_no_value() -> None:
         ("<^5", {"valueQuantity": {"value": Decimal(5), "comparator": "<", "unit": "mg/L"}}),
         ("^5", {"valueQuantity": {"value": Decimal(5), "unit": "mg/L"}}),
         ("=^5", {"valueQuantity": {"value": Decimal(5), "unit": "mg/L"}}),
-        ("^1^:^64", {"valueRatio": {"numerator": {"value": Decimal(1)}, "denominator": {"value": Decimal(64)}}}),
+        (
+            "^1^:^64",
+            {
+                "valueRatio": {
+                    "extension": [{"url": ORIGINAL_TEXT, "valueString": "1 : 64"}],
+                    "numerator": {"value": Decimal(1)},
+                    "denominator": {"value": Decimal(64)},
+                }
+            },
+        ),
         (
             "^10^-^20",
             {
                 "valueRange": {
+                    "extension": [{"url": ORIGINAL_TEXT, "valueString": "10 - 20"}],
                     "low": {"value": Decimal(10), "unit": "mg/L"},
                     "high": {"value": Decimal(20), "unit": "mg/L"},
                 }
