@@ -128,6 +128,18 @@ def cut(text: str, argument: str) -> str:
     return text[start:end]
 
 
+def in_hl7_form(text: str, form: str) -> str:
+    """As many digits as the form asks for."""
+    digits = datetime.strptime(text.strip(), form).strftime("%Y%m%d%H%M%S")
+    known = 14 if "%S" in form else 12 if "%M" in form else 10 if "%H" in form or "%I" in form else 8
+    return digits[:known]
+
+
+def put_together(text: str, argument: str) -> str:
+    pieces = re.findall(r"(\d+):(\d+)|'([^']*)'", argument)
+    return "".join(text[int(first) : int(last)] if first else said for first, last, said in pieces)
+
+
 def multiplied(text: str, factor: str) -> str:
     return text if factor == "1" else str(Decimal(text) * Decimal(factor))
 
@@ -149,6 +161,8 @@ STEPS: dict[str, Step] = {
     "table": lambda text, step, files, _: from_table(text, step["argument"], step["result"], files),
     "look-up": lambda text, step, files, _: looked_up(text, step["argument"], step["result"], files),
     "datetime": lambda text, step, *_: timed(text, step["argument"]),
+    "time-format": lambda text, step, *_: in_hl7_form(text, step["argument"]),
+    "pieces": lambda text, step, *_: put_together(text, step["argument"]),
     "date": lambda text, *_: dated(text),
     "number": lambda text, *_: str(Decimal(text)),
     "integer": lambda text, *_: str(int(text)),
