@@ -80,6 +80,7 @@ class ProblemCode(StrEnum):
     SOURCES_DISAGREE = "P123"
     STATUSES_DISAGREE = "P124"
     BAD_DOCUMENT = "P125"
+    ORDER_NOT_TOLD = "P126"
     # identity
     TWO_NHS_NUMBERS = "P201"
     MOTHERS_NUMBER = "P202"

@@ -19,6 +19,8 @@ class Followed:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._met: dict[tuple[int, int], Mapping[str, Resource]] = {}
+        self.reached: set[int] = set()
+        """What any item refers to, by its identity."""
 
     def context(self, resource: Resource) -> Mapping[str, Resource]:
         """What of the body an item refers to, by the reference as it is written.
@@ -41,6 +43,7 @@ class Followed:
                 part = self._index.find(reference) if reference not in found else None
                 if part is not None:
                     found[reference] = part.resource
+                    self.reached.add(id(part.resource))
                     if part.resource["resourceType"] == "Location":
                         holders.append(part.resource)
         return found

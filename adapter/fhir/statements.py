@@ -12,7 +12,7 @@ import msgspec
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.fhir.bundle import cut
-from adapter.fhir.clock import Clocks
+from adapter.fhir.clock import Clocks, clock_us
 from adapter.fhir.followed import Followed
 from adapter.fhir.orders import ObservationKeys, imaging_key, listing, visit_key
 from adapter.fhir.part import Cut, Part, Plain, Rejected
@@ -131,6 +131,7 @@ class _Gathering:
         self._drawers: dict[int, _Drawer] = {}
         self._clock_of: dict[tuple[int, str], tuple[int, int]] = {}
         """Of plain results, by the identity of what they share."""
+        self._samples: dict[str, list[Part]] = {}
         self._problems = problems
         self._statements: dict[str, Statement] = {}
         self.owned: dict[str, list[Part]] = {}
@@ -234,9 +235,31 @@ class _Gathering:
         (self.shared if key is None else self.owned.setdefault(key, [])).append(part)
 
     def finished(self) -> list[Statement]:
-        for statement in self._statements.values():
+        """Samples that no result of the body refers to become statements of their own: results elsewhere may."""
+        apart: list[Statement] = []
+        for key, statement in self._statements.items():
+            loose = self._loose(key)
+            if not statement.items:
+                statement.context.update(loose)
+            elif loose:
+                apart.append(Statement(patient=None, patient_key=key, context=loose, kind="Specimen"))
+                for name in loose:
+                    statement.context.pop(name, None)
             statement.clock_us = max((item.clock_us for item in statement.items), default=0)
-        return list(self._statements.values())
+        found = [*self._statements.values(), *apart]
+        for statement in found:
+            if not statement.items:
+                statement.clock_us = max(map(clock_us, statement.context.values()), default=0)
+        return found
+
+    def _loose(self, key: str) -> dict[str, Resource]:
+        """By its own name and by its full URL, as a reference may have either."""
+        loose: dict[str, Resource] = {}
+        for part in self._samples.get(key, ()):
+            part = self._index.newest(part)
+            if id(part.resource) not in self._followed.reached:
+                loose |= {name: part.resource for name in (self._index.key_of_part(part), part.full_url) if name}
+        return loose
 
     def _add(self, part: Part, statement: Statement, sorted_as: ItemKind | LeftOut) -> None:
         resource = part.resource
@@ -249,6 +272,8 @@ class _Gathering:
         if kind == "RelatedPerson":
             statement.related.append(resource)
             return
+        if kind == "Specimen":
+            self._samples.setdefault(statement.patient_key, []).append(part)
         if kind in CONTEXT_TYPES:
             statement.context[self._index.key_of_part(part)] = self._index.newest(part).resource
         if type(sorted_as) is ItemKind:

@@ -368,7 +368,7 @@ class Keeper:
         row = AssertionRow(
             id=assertions.new_id(message.id, ordinal),
             identifier_id=entry.row.id,
-            kind=(AssertionKind.ADT if is_adt else AssertionKind.RESULT).value,
+            kind=_kind(statement, is_adt=is_adt, is_early=read.early is not None).value,
             clock_us=read.stamp_us,
             stampless=key,
             key_id=entry.row.key_id,
@@ -420,6 +420,13 @@ class Keeper:
         self.results = [written for written in self.results if written.assertion_id not in moved]
         self._enrolment.flush()
         dirty.mark(self._conn, [(entry.row.person_id, mark) for entry, mark in self._marks], at_us=self._now_us)
+
+
+def _kind(statement: Statement, *, is_adt: bool, is_early: bool) -> AssertionKind:
+    if is_adt:
+        return AssertionKind.ADT
+    is_context = bool(statement.patient_key) and not statement.items and not is_early
+    return AssertionKind.CONTEXT if is_context else AssertionKind.RESULT
 
 
 # Of a body with several patients, the one we keep decides where the body stays; then the one a person must see.

@@ -23,7 +23,7 @@ from adapter.config import CsorApiSink, FhirSearchSource, FolderSink, TrustSetti
 from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
 from adapter.envelope import Media
-from adapter.errors import ExitCode, SetupError
+from adapter.errors import ExitCode, Problem, ProblemCode, SetupError
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.separate import separate
 from adapter.identity import IdentitySettings
@@ -113,7 +113,7 @@ class Translator:
 
     def __init__(self, settings: TrustSettings, mappings: Mappings) -> None:
         self._feeds = mappings.feeds
-        self._known = mappings.csor.known
+        self._reader = fhir.Reader(mappings.csor.known)
         self._orders_of = {
             source.name: source.order_numbers
             for source in settings.sources
@@ -128,9 +128,10 @@ class Translator:
             if body.count(_PID) > 1 and not reading.is_of_two(message) and (pieces := separate(message)):
                 return Read([], message.content, _stamp_us(message, reading), body, pieces)
             return Read([reading.state(message)], message.content, _stamp_us(message, reading), body)
-        found = fhir.read(body, known=self._known)
+        found = self._reader.read(body)
         if feed in self._orders_of:
             for statement in found.statements:
+                statement.problems += filter(None, map(_untold_order, statement.items))
                 statement.items = [_under(self._orders_of[feed], item) for item in statement.items]
         return Read(found.statements, (body,), -1, body, found.bodies, found.problems)
 
@@ -151,6 +152,21 @@ def _stamp_us(message: Message, reading: FeedReading) -> int:
     pieces = message.lines[0].split(message.delimiters.field, 7)
     moment = reading.time(pieces[6]) if len(pieces) > 6 else None
     return moment.utc_us if moment else 0
+
+
+def _untold_order(item: Item) -> Problem | None:
+    """Of a result without the number of its order or the test that was ordered, which are of the key in version 2.
+
+    No other identifier is sure to be of this result alone, so it is joined to none, and told: it may be there twice.
+    """
+    if item.kind is not ItemKind.OBSERVATION:
+        return None
+    _, order, battery = item.key.split("|")[:3] if item.key.startswith(_BY_ORDER) else ("", "", "")
+    if order and battery:
+        return None
+    missing = "the test that was ordered" if order else "order number"
+    text = f"no {missing}: it stands beside the same result of HL7 v2; ask for the ServiceRequest (_include)"
+    return Problem(code=ProblemCode.ORDER_NOT_TOLD, text=text, at="Observation.basedOn")
 
 
 def _under(feed: str, item: Item) -> Item:

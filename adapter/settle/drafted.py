@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
-from adapter.chart import live
 from adapter.errors import Problem
 from adapter.settle.projection import Said, Source, folded
+from adapter.settle.said import in_order
 
 
 class Read(NamedTuple):
@@ -45,4 +45,4 @@ class Row(NamedTuple):
 def read_of(said: Sequence[Said]) -> Read:
     """All that was said of one thing, put together."""
     resource, context = folded(said)
-    return Read(resource, context, tuple(said), sorted(said, key=lambda each: live.order(each.item))[-1].source)
+    return Read(resource, context, tuple(said), in_order(said)[-1].source)

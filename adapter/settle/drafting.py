@@ -8,7 +8,6 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Protocol
 
 from adapter.assertion import Form, ItemKind, Resource
-from adapter.chart import live
 from adapter.cohort import CaseState, Noted, State
 from adapter.csor import derive
 from adapter.csor.derive import Derived, Stated
@@ -26,6 +25,7 @@ from adapter.settle.projection import (
     Source,
     numbered,
 )
+from adapter.settle.said import in_order
 
 
 class Maps(Protocol):
@@ -229,7 +229,7 @@ def _moves(visit: Read, placing: Container[int]) -> Iterator[tuple[Read, Said]]:
     there = [each for each in visit.said if id(each.item) in placing]
     snapshots = [each for each in there if each.item.form is Form.SNAPSHOT]
     if snapshots:
-        newest = max(snapshots, key=lambda each: live.order(each.item))
+        newest = in_order(snapshots)[-1]
         listed = Read(newest.item.resources[0], newest.source.assertion.context, (newest,))
         yield from ((move, newest) for move in _places(listed, newest))
     for each in there:

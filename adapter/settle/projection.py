@@ -14,6 +14,7 @@ from adapter.errors import Problem
 from adapter.settle.accessions import StudyOf, apart, group_of
 from adapter.settle.said import Said as Said
 from adapter.settle.said import Source as Source
+from adapter.settle.said import in_order
 
 RecordId = bytes
 
@@ -156,7 +157,7 @@ def _lists(
 
 def folded(said: Sequence[Said]) -> tuple[Resource, Mapping[str, Resource]]:
     """One resource as all that was said of it together says, and what the last of them refers to."""
-    ordered = sorted(said, key=lambda each: live.order(each.item))
+    ordered = in_order(said)
     return live.fold([each.item for each in ordered]), ordered[-1].source.assertion.context
 
 

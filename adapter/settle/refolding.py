@@ -18,6 +18,7 @@ from adapter.settle.bodies import Bodies, Cut
 from adapter.settle.drafted import Read
 from adapter.settle.loading import counting, known_of, record_id_of, source_of
 from adapter.settle.projection import Said, Source, scoped_key
+from adapter.settle.samples import newest_sample
 from adapter.store import assertions, registry
 from adapter.store.database import Connection
 from adapter.store.rows import CsorRow
@@ -88,8 +89,14 @@ class Refolder:
             return None
         stated.sort(key=lambda each: live.order(each.item))
         items = [each.item for each in stated]
-        sampled = self._sources[stated[live.names_specimen(items)].assertion_id]
-        return Folded(live.fold(items), live.fold(marked_items(stated)), sampled.assertion.context, sampled)
+        place = live.names_specimen(items)
+        speaker = self._sources[stated[place].assertion_id]
+        context = speaker.assertion.context
+        told = [source for source in self.sources(assertion_ids) if source.identifier_id in own]
+        sample, teller = newest_sample(items[place], speaker, told)
+        if sample is not None and teller is not speaker:
+            context = {**context, **teller.assertion.context}
+        return Folded(live.fold(items), live.fold(marked_items(stated)), context, teller)
 
     def read(self, read: Read) -> Folded:
         """What any other resource that gives a row was made from."""

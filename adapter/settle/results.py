@@ -11,6 +11,7 @@ from adapter.settle import result_lists
 from adapter.settle.projection import Draft, Project, RowState, Said, Source, scoped_key
 from adapter.settle.result_drafts import KIND, result_draft
 from adapter.settle.row_versions import Child, RowWriter, unsealed
+from adapter.settle.samples import apart, joined
 from adapter.settle.sharing import SHARED, Sharing
 from adapter.store import assertions, dirty, rows
 from adapter.store.database import Connection
@@ -37,7 +38,7 @@ class Results:
 
     def apply(self, conn: Connection, child: Child, sources: Iterable[Source], *, now_us: int) -> int:
         """Bring the rows of every result in these assertions up to date; how many CSOR must hear of."""
-        sources = list(sources)
+        sources, samples = apart(conn, list(sources), identifier_ids=child.identifier_ids, load=self._load)
         said: dict[bytes, list[Said]] = {}
         keys: dict[bytes, str] = {}
         has_lists = False
@@ -53,16 +54,29 @@ class Results:
         if has_lists:
             self._hold_against_lists(conn, child, sources, said, keys, now_us=now_us)
         # Nearly every result is met for the first time: to find that out by inserting spares looking each of them up.
-        drafts = [result_draft(self._project, record_id, each, born=child.born) for record_id, each in said.items()]
+        drafts = self._drafts(said, samples, born=child.born)
         announced = self._writer.insert(conn, child, drafts, now_us=now_us)
         if announced is not None:
             return announced
         stored = rows.get_many(conn, list(said))
         others = self._add_earlier(conn, child, said, keys, stored) if stored else {}
-        drafts = [result_draft(self._project, record_id, each, born=child.born) for record_id, each in said.items()]
+        drafts = self._drafts(said, samples, born=child.born)
         if others:
             drafts = self._kept_apart(conn, child, drafts, others, stored=stored, now_us=now_us)
         return self._writer.write(conn, child, drafts, stored=stored, now_us=now_us)
+
+    def _drafts(
+        self, said: Mapping[bytes, Sequence[Said]], samples: Sequence[Source], *, born: str | None
+    ) -> list[Draft]:
+        drafts = []
+        for record_id, each in said.items():
+            if len(each) == 1 and not samples:
+                drafts.append(result_draft(self._project, record_id, each, born=born))
+                continue
+            whole, beside = joined(each, samples)
+            draft = result_draft(self._project, record_id, whole, born=born)
+            drafts.append(draft._replace(sources=(*draft.sources, *beside)) if beside else draft)
+        return drafts
 
     def _hold_against_lists(
         self,

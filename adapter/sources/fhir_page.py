@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from adapter.errors import Declined, NotNow, SourceFault
+from adapter.fhir.sorting import CONTEXT_TYPES
 
 _NOTHING = msgspec.Raw(b"null")
 # FHIR's issue types and severities, its codes for details, and the numbers of vendors.
@@ -197,8 +198,18 @@ def _instant(text: str) -> datetime | None:
 
 
 def to_keep(entries: Sequence[Entry], known: Collection[bytes]) -> list[Entry]:
-    """Each resource that is not in already, once, and what those refer to: it says what they mean."""
+    """Each resource that is not in already, once; what refers to a new part of it; and what all those refer to.
+
+    A result without its new sample would go on with the old one, or with none.
+    """
     fresh = {entry.digest: entry for entry in entries if entry.digest not in known}
+    changed = [entry for entry in fresh.values() if entry.is_include and _is_part(entry)]
+    while changed:
+        names = [f'{entry.name}"'.encode() for entry in changed]
+        others = [entry for entry in entries if entry.digest not in fresh]
+        found = [entry for entry in others if any(name in entry.raw for name in names)]
+        fresh.update((entry.digest, entry) for entry in found)
+        changed = [entry for entry in found if _is_part(entry)]
     waiting = [entry for entry in entries if entry.is_include and entry.name and entry.digest not in fresh]
     reading = list(fresh.values())
     while reading and waiting:
@@ -207,6 +218,11 @@ def to_keep(entries: Sequence[Entry], known: Collection[bytes]) -> list[Entry]:
         fresh.update((entry.digest, entry) for entry in reading)
         waiting = [entry for entry in waiting if entry.digest not in fresh]
     return list(fresh.values())
+
+
+def _is_part(entry: Entry) -> bool:
+    """Whether rows of others are made with it."""
+    return entry.name.partition("/")[0] in CONTEXT_TYPES
 
 
 def body_of(entries: Sequence[Entry], *, timestamp: str) -> bytes:

@@ -38,6 +38,8 @@ class AssertionKind(StrEnum):
 
     ADT = "adt"
     RESULT = "result"
+    CONTEXT = "context"
+    """FHIR: samples alone, that results of other messages refer to."""
 
 
 class IdentifierState(StrEnum):

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from adapter.cli.kept_rows import reading
 from tests.integration.conftest import Make
 from tests.integration.messages import CLOSURE, GASTROSCHISIS, a_baby, an_adt, an_oru
@@ -55,6 +57,16 @@ def a_bundle(value: float, *, at: str = "2026-09-02T10:00:00Z", **patient: Any) 
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
 
 
+def without(body: bytes, *, basis: object = None) -> bytes:
+    """The same without its order; `basis`: what the result says it is based on."""
+    bundle = json.loads(body)
+    bundle["entry"] = [each for each in bundle["entry"] if each["resource"]["resourceType"] != "ServiceRequest"]
+    for each in bundle["entry"]:
+        if each["resource"].pop("basedOn", None) and basis is not None:
+            each["resource"]["basedOn"] = basis
+    return json.dumps(bundle).encode()
+
+
 def a_known_child(a_trust: Make) -> Trust:
     trust = a_trust(**SETTINGS)
     trust.receive(an_adt("A01", BABY, at="202609010300", codes=[GASTROSCHISIS], operations=[(CLOSURE, "202609011000")]))
@@ -95,3 +107,28 @@ def test_without_the_setting_the_numbers_of_two_sources_are_two(a_trust: Make) -
     trust.receive(an_oru(BABY, order="L1", value="12"))
     trust.take(a_bundle(12.0), is_fhir=True)
     assert len(trust.rows("lab_result")) == 2
+
+
+FILLER = {"type": {"coding": [{"code": "FILL"}]}, "value": "L1"}
+
+
+@pytest.mark.parametrize(
+    "basis",
+    [None, [{"identifier": FILLER}]],
+    ids=["no-order", "order-number-alone"],
+)
+def test_a_result_that_cannot_be_told_from_one_of_version_2_is_reported(a_trust: Make, basis: Any) -> None:
+    trust = a_known_child(a_trust)
+    trust.receive(an_oru(BABY, order="L1", value="12"))
+    trust.take(without(a_bundle(12.0), basis=basis), is_fhir=True)
+
+    assert len(trust.rows("lab_result")) == 2  # joined by no guess
+    assert trust.counts()["problem.P126"] == 1
+    assert trust.status()["counters"]["problem.P126"] == 1
+
+
+def test_a_result_of_a_source_with_numbers_of_its_own_is_not_reported(a_trust: Make) -> None:
+    trust = a_trust(**{**SETTINGS, "sources": SETTINGS["sources"].replace(", order_numbers: epr", "")})
+    trust.receive(an_adt("A01", BABY, at="202609010300", codes=[GASTROSCHISIS], operations=[(CLOSURE, "202609011000")]))
+    trust.take(without(a_bundle(12.0)), is_fhir=True)
+    assert "problem.P126" not in trust.counts()

@@ -155,3 +155,25 @@ def test_what_a_new_resource_refers_to_comes_with_it_though_it_is_in_already() -
     assert [entry.name for entry in to_keep(entries, known)] == ["Observation/new", "Specimen/s1", "Specimen/s12"]
     assert to_keep(entries, {entry.digest for entry in entries}) == []
     assert len(to_keep(entries, set())) == 6
+
+
+@pytest.mark.behaviour(28)
+@pytest.mark.parametrize("kind", ["Specimen", "Medication", "Location", "ServiceRequest"])
+def test_what_refers_to_a_new_sample_drug_place_or_order_comes_again_with_it(kind: str) -> None:
+    here = {"resource": a_resource("here", specimen={"reference": f"{kind}/x1"}), "search": {"mode": "match"}}
+    beside = {"resource": a_resource("beside", specimen={"reference": f"{kind}/x12"}), "search": {"mode": "match"}}
+    included = [an_include(kind, "x1", partOf={"reference": f"{kind}/x2"}), an_include(kind, "x12")]
+    before = read_page(a_page(entry=[here, beside, *included, an_include(kind, "x2")]), url=URL).entries
+    after = read_page(a_page(entry=[here, beside, *included, an_include(kind, "x2", name="moved")]), url=URL).entries
+
+    kept = to_keep(after, {entry.digest for entry in before})
+
+    assert {entry.name for entry in kept} == {"Observation/here", f"{kind}/x1", f"{kind}/x2"}
+    assert to_keep(after, {entry.digest for entry in after}) == []
+
+
+def test_a_patient_who_changes_does_not_bring_all_their_results_again() -> None:
+    result = {"resource": a_resource("here", subject={"reference": "Patient/p1"}), "search": {"mode": "match"}}
+    entries = read_page(a_page(entry=[result, an_include("Patient", "p1")]), url=URL).entries
+
+    assert [entry.name for entry in to_keep(entries, {entries[0].digest})] == ["Patient/p1"]
