@@ -34,6 +34,7 @@ VERBS = {
     "completeness": "How much was filled without a human, field by field.",
     "codes": "What no table names, by children affected.",
     "export": "Rows as they may leave, as files, with the data dictionary.",
+    "jwks": "The public keys by which FHIR servers know us.",
     "doctor": "Is this machine fit to run: disk, ports, keys, configuration.",
 }
 

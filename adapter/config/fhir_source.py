@@ -1,6 +1,5 @@
 """The settings of a FHIR server that is polled by search; what holds at every server of a vendor stands in its file."""
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Literal, get_args
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from adapter.config.fhir_auth import Auth, is_loopback
 from adapter.config.secrets import SecretRef
 from adapter.config.values import FilePath, Name
 from adapter.datafile import Duration, Positioned, did_you_mean
@@ -54,16 +54,9 @@ def _base_url(url: str) -> str:
         raise ValueError("should be https://HOST[:PORT]/PATH of the FHIR server, without query or fragment")
     if parts.username is not None:
         raise ValueError("should hold no credentials: give the token by `token`")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("should begin with https: over http patient data and the token can be read on the way")
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _positive(span: timedelta) -> timedelta:
@@ -136,6 +129,11 @@ class FhirSearchSource(Positioned):
     base_url: Annotated[str, AfterValidator(_base_url)]
     token: SecretRef | None = None
     """A bearer token, sent to this server only; read again where the server does not take it any more."""
+    auth: Auth | None = None
+    """How to sign in for tokens, where nobody else renews one."""
+    certificate: FilePath | None = None
+    """Ours, in PEM, where the server wants mutual TLS; `key` is the file of its private key."""
+    key: FilePath | None = None
     first: Annotated[date, Field(alias="from")]
     """What has changed since this day is read at the first time."""
     every: Span = timedelta(minutes=5)
@@ -156,6 +154,14 @@ class FhirSearchSource(Positioned):
     """Of one page."""
     order_numbers: Name | None = None
     """The HL7 v2 source whose filler order numbers this server also uses: results of both are then one row."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "FhirSearchSource":
+        if self.token is not None and self.auth is not None:
+            raise ValueError("a token is either given (`token`) or asked for (`auth`)")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("`certificate` and `key` are given together")
+        return self
 
 
 def rules_of(source: FhirSearchSource, under: FhirSearchRules) -> FhirSearchRules:

@@ -15,15 +15,17 @@ from adapter import config
 from adapter.config import FhirSearchSource, TrustSettings
 from adapter.envelope import utc_us
 from adapter.errors import Halted, NotNow, SetupError, SourceFault
+from adapter.outbound import open_session
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import open_ring, open_store, utc_now
 from adapter.service.polling_history import Histories
 from adapter.service.polling_memory import StoredMemory
 from adapter.service.polling_status import fhir_sources, searches_of
+from adapter.service.signing_in import credentials_of, key_pair
 from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.fhir_search import FhirSearches, Memory, Rules, Search
 from adapter.sources.pace import Pace
-from adapter.sources.smart_auth import NoCredentials, StaticToken
+from adapter.sources.smart_auth import Credentials
 from adapter.store import polls
 from adapter.store.faults import StoreError
 from adapter.store.inbox import open_inbox
@@ -44,6 +46,8 @@ class Poller:
         self._ring = open_ring(settings)
         self._database = open_store(settings, migrate=False)
         self._inbox = open_inbox(self._database, folder=settings.data_folder)
+        self._credentials: Credentials | None = None
+        """Kept from turn to turn: a token outlives them (behaviour 4)."""
 
     def run(self, stopping: threading.Event) -> None:
         """Turn after turn until told to stop, or halted."""
@@ -149,13 +153,14 @@ class Poller:
             first_wait_s=source.retry.first_s,
             longest_wait_s=source.retry.longest_s,
         )
+        if self._credentials is None:
+            self._credentials = credentials_of(source)
         return FhirServer(
             source.base_url,
-            credentials=StaticToken(source.token.resolve) if source.token else NoCredentials(),
+            credentials=self._credentials,
             pace=pace,
             limits=limits,
-            ca=source.ca,
-            proxy=source.proxy,
+            session=open_session(ca=source.ca, proxy=source.proxy, certificate=key_pair(source)),
         )
 
     def _count_request(self, day: str) -> int:

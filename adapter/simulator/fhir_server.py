@@ -27,6 +27,7 @@ from adapter.simulator.fhir_faults import Answer, Faults, Interaction, Request
 from adapter.simulator.fhir_parameters import INCLUDES, PARAMETERS
 from adapter.simulator.fhir_search import Desk, Page, Refused
 from adapter.simulator.fhir_settings import Settings
+from adapter.simulator.fhir_token import TokenDesk
 from adapter.simulator.fhir_versions import BEFORE_EVERYTHING, Archive, Change, encode
 
 _MEDIA_TYPE = "application/fhir+json"
@@ -63,6 +64,13 @@ class FhirServer:
         @app.get(f"{path}/metadata")
         async def _metadata(request: HttpRequest) -> Response:
             return await self._answer(request, "metadata", "", lambda: Answer(content=capabilities()))
+
+        @app.post("/token")
+        async def _token(request: HttpRequest) -> Response:
+            form = dict(_parameters((await request.body()).decode()))
+            desk = self._settings.sign_in or TokenDesk(clients=())
+            status, said = desk.answer(form, request.headers.get("authorization", ""), url=str(request.url))
+            return Response(encode(said), status, media_type="application/json")
 
         @app.get(path)
         async def _next(request: HttpRequest) -> Response:
@@ -120,6 +128,8 @@ class FhirServer:
 
     def _is_authorised(self, request: HttpRequest) -> bool:
         given = request.headers.get("authorization", "").encode("latin-1")
+        if self._settings.sign_in is not None:
+            return self._settings.sign_in.is_good(given.decode("latin-1").removeprefix("Bearer "))
         return not self.tokens or any(hmac.compare_digest(given, f"Bearer {one}".encode()) for one in self.tokens)
 
     def _read(self, resource_type: str, resource_id: str) -> Answer:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from adapter.simulator.fhir_token import TokenDesk
+
 POPULATION_REFUSED = frozenset(
     {
         "Encounter",
@@ -38,6 +40,8 @@ class Settings:
     """0 takes a free port."""
     token: str = ""
     """Empty: nobody needs one."""
+    sign_in: TokenDesk | None = None
+    """Where set, tokens are to be had at `/token`, and only those are taken."""
     page_size: int = 20
     page_size_limit: int = 200
     on_unknown: Unknown = Unknown.REFUSE

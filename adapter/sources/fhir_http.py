@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -70,21 +69,26 @@ class FhirServer:
         credentials: Credentials,
         pace: Pace,
         limits: Limits | None = None,
-        ca: Path | None = None,
-        proxy: str | None = None,
+        session: requests.Session | None = None,
     ) -> None:
-        """`ca` replaces the public authorities. SetupError where it cannot be read."""
+        """`session` as `open_session` makes it; left out, one that trusts the public authorities."""
         self.base_url = base_url.rstrip("/")
         self._origin = _origin(self.base_url)
         self._credentials = credentials
         self._pace = pace
         self._limits = limits or Limits()
-        self._session = open_session(ca=ca, proxy=proxy)
+        self._session = session or open_session(ca=None, proxy=None)
         self._session.headers["Accept"] = "application/fhir+json"
 
     def close(self) -> None:
         """Close the kept connection."""
         self._session.close()
+
+    def check_granted(self, resource_type: str) -> None:
+        """Declined where the token does not let us read the type: no answer would mean that there is nothing."""
+        if not self._credentials.may_read(resource_type):
+            text = f"the server has not granted us to read {resource_type}: ask its team for system/{resource_type}.rs"
+            raise Declined(SourceFault.NO_SCOPE, text)
 
     def get(self, url: str, *, read: Callable[[bytes], T], stop: threading.Event, is_link: bool = False) -> T:
         """What `read` makes of the body of a 200. `is_link`: the server gave this address itself.

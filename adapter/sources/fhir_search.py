@@ -196,6 +196,7 @@ class FhirSearches:
 
     def _to_its_end(self, search: Search, stop: threading.Event) -> None:
         position = self._memory.position(search).beginning(self._rules.now())
+        self._server.check_granted(search.resource_type)
         circle = _Circle()
         restarts = pages = 0
         while True:

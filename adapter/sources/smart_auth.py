@@ -1,4 +1,4 @@
-"""How the adapter shows a FHIR server who it is. Today: a bearer token that somebody else renews."""
+"""How the adapter shows a FHIR server who it is, where it does not sign in by itself (`smart_token` does)."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -15,6 +15,9 @@ class Credentials(Protocol):
     def renew(self) -> None:
         """The server did not take the last one."""
 
+    def may_read(self, resource_type: str) -> bool:
+        """False where the server has said that this type may not be read."""
+
 
 class NoCredentials:
     """For a server that asks for none."""
@@ -25,6 +28,10 @@ class NoCredentials:
 
     def renew(self) -> None:
         """There is nothing to renew."""
+
+    def may_read(self, resource_type: str) -> bool:
+        """Nothing is known against it."""
+        return True
 
 
 class StaticToken:
@@ -51,3 +58,7 @@ class StaticToken:
     def renew(self) -> None:
         """See Credentials."""
         self._token = ""
+
+    def may_read(self, resource_type: str) -> bool:
+        """Nothing is known against it."""
+        return True

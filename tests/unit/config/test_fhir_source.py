@@ -7,6 +7,7 @@ import pytest
 
 from adapter import config
 from adapter.config import FhirSearchSource
+from adapter.config.fhir_auth import PrivateKeyJwt
 from adapter.errors import SetupError
 from tests.unit.config.test_load import TRUST, a_trust
 
@@ -124,3 +125,45 @@ def test_the_example_of_the_documentation_can_be_loaded(tmp_path: Path) -> None:
     assert (source.order_numbers, source.requests_per_day, rules.count) == ("epr", 20_000, 100)
     assert rules.types is not None
     assert list(rules.types) == ["Patient", "Observation"]
+
+
+AUTH = """\
+    auth:
+      method: private_key_jwt
+      token_url: https://fhir.example.nhs.uk/oauth2/token
+      client_id: csor
+      scopes: [system/Patient.rs, system/Observation.rs]
+      keys: [{kid: k1, key: {file: k1.pem}}, {kid: k2, key: {file: k2.pem}}]
+      active: k2
+"""
+
+
+def test_a_source_signs_in_by_a_key(tmp_path: Path) -> None:
+    source, _ = loaded(tmp_path, AUTH)
+    auth = source.auth
+    assert isinstance(auth, PrivateKeyJwt)
+    assert (auth.alg, auth.active, auth.jwt_lifetime_s) == ("RS384", "k2", 240)
+    assert auth.keys[0].key.file == tmp_path / "trusts" / "k1.pem"
+
+
+@pytest.mark.behaviour(154)
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("https://fhir.example.nhs.uk/oauth2", "http://fhir.example.nhs.uk/oauth2", "should begin with https"),
+        ("      active: k2\n", "", "active should say which key signs: k1, k2"),
+        ("active: k2", "active: k3", "active names no key of the list: k1, k2"),
+        ("kid: k2", "kid: k1", "two keys have the same kid"),
+        ("method: private_key_jwt", "method: private_key", "private_key"),
+        ("{file: k1.pem}", "MIIEvQIBADANBg", "a secret is never written here"),
+        ("client_id: csor", "client_id: ''", "client_id"),
+        ("active: k2", "active: k2\n      jwt_lifetime_s: 301", "less than or equal to 300"),
+        ("    auth:", "    token: {file: token}\n    auth:", "a token is either given (`token`) or asked for (`auth`)"),
+        ("    auth:", "    certificate: ours.pem\n    auth:", "`certificate` and `key` are given together"),
+    ],
+)
+def test_a_sign_in_that_cannot_be_meant_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in AUTH
+    text = refused(tmp_path, AUTH.replace(old, new))
+    assert told in text
+    assert "MIIEvQ" not in text

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from adapter.errors import Declined, Halted, NotNow, PagingExpired, SetupError, SourceError, SourceFault
+from adapter.outbound import open_session
 from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import NoCredentials, StaticToken
@@ -326,7 +327,7 @@ def test_a_private_authority_is_trusted_where_it_is_named_and_not_else(tmp_path:
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     wire = Wire()
     with a_server(wire.answering(OK), wire.answering(OK), tls=tls) as url:
-        assert get(url, ca=tmp_path / "ca.pem") == PAGE
+        assert get(url, session=open_session(ca=tmp_path / "ca.pem", proxy=None)) == PAGE
         with pytest.raises(NotNow, match="certificate is not trusted") as caught:
             get(url, credentials=StaticToken(lambda: b"word"))
     assert caught.value.fault is SourceFault.UNREACHABLE
@@ -336,7 +337,7 @@ def test_a_private_authority_is_trusted_where_it_is_named_and_not_else(tmp_path:
 def test_a_file_of_certificates_that_is_none_is_told_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("none")
     with pytest.raises(SetupError, match=r"ca\.pem: is not a readable file of certificates"):
-        get("https://127.0.0.1:1", ca=tmp_path / "ca.pem")
+        get("https://127.0.0.1:1", session=open_session(ca=tmp_path / "ca.pem", proxy=None))
 
 
 def test_the_environment_decides_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -353,7 +354,7 @@ def test_the_environment_decides_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_proxy_is_used_where_one_is_named() -> None:
     wire = Wire()
     with a_server(wire.answering(OK)) as proxy:
-        assert get("http://fhir.example.nhs.uk", proxy=proxy) == PAGE
+        assert get("http://fhir.example.nhs.uk", session=open_session(ca=None, proxy=proxy)) == PAGE
     assert wire.targets == ["http://fhir.example.nhs.uk/r4/Patient?_count=1"]
 
 
