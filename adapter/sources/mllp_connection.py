@@ -107,8 +107,7 @@ class MllpConnection(asyncio.BufferedProtocol):
         """The sender has closed its side: answer what is open, then close ours."""
         self._give_up(Break.CLOSED)
         self._is_ended = True
-        # TLS has no half of a connection: asyncio closes it whatever is said here.
-        return bool(self._slots) and not self._is_secured
+        return bool(self._slots)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep what came of an open block. Frames handed in are kept all the same; their sender will send again."""

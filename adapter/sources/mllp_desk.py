@@ -1,6 +1,5 @@
 """What all connections of one MLLP listener share: limits, allowed senders, our answers, where frames go."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,13 @@ class Watched(Protocol):
 
     def drop(self) -> None:
         """Close without waiting for answers."""
+
+
+class Cancellable(Protocol):
+    """A handshake under way."""
+
+    def cancel(self) -> None:
+        """Give it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,7 @@ class Desk:
     """None: whatever has a readable MSH is taken."""
     replies: Replies
     connections: set[Watched]
-    handshakes: set[asyncio.Task[None]]
+    handshakes: set[Cancellable]
     now: Callable[[], datetime]
 
     def unaccepted(self, body: bytes, problem: Problem, *, length: int, sha256: bytes = b"") -> Unaccepted:

@@ -136,6 +136,16 @@ def test_enhanced_mode_is_understood_and_a_refusal_read_with_its_reason(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.behaviour(76)
+def test_a_sender_of_node_that_closes_its_side_at_once_reads_all_its_answers(
+    installed: None, hospital: Hospital, way: str
+) -> None:
+    numbers = [f"77{WAYS.index(way)}{number}" for number in range(10)]
+    found = node.answers("half-close", hospital.asked(way), [text(number) for number in numbers])
+    assert [parse_ack(each["raw"].encode()) for each in found] == [Ack("AA", f"C{number}", "") for number in numbers]
+
+
 @pytest.mark.parametrize("port", WAYS, indirect=True)
 def test_simple_hl7_reads_answers_of_both_modes_plain_and_through_a_tunnel(installed: None, port: int) -> None:
     asked = {"host": "127.0.0.1", "port": port, "tls": None}

@@ -53,6 +53,20 @@ function withNodeHl7Client(asked, done) {
   connection.once("connect", next);
 }
 
+// A sender that closes its side right after its messages and then reads what it is answered.
+function withHalfClose(asked, done) {
+  const options = { host: asked.host, port: asked.port, allowHalfOpen: true };
+  const socket = asked.tls ? tls.connect({ ...options, ...secured(asked) }) : net.connect(options);
+  const frames = asked.messages.map((text) => `\x0b${text}\x1c\r`);
+  const chunks = [];
+  socket.on("data", (chunk) => chunks.push(chunk));
+  socket.on("end", () => {
+    const answers = Buffer.concat(chunks).toString("utf8").split("\x1c\r").filter(Boolean);
+    done(answers.map((raw) => ({ raw: raw.slice(1) })));
+  });
+  socket.end(frames.join(""));
+}
+
 // As stunnel stands before engines that speak no TLS: each end that one side closes is closed on the other, one way.
 function tunnel(asked) {
   const server = net.createServer({ allowHalfOpen: true }, (plain) => {
@@ -66,5 +80,5 @@ function tunnel(asked) {
 
 const asked = JSON.parse(fs.readFileSync(0, "utf8"));
 const print = (answers) => console.log(JSON.stringify(answers));
-const ways = { "simple-hl7": withSimpleHl7, "node-hl7-client": withNodeHl7Client, tunnel };
+const ways = { "simple-hl7": withSimpleHl7, "node-hl7-client": withNodeHl7Client, "half-close": withHalfClose, tunnel };
 ways[process.argv[2]](asked, print);

@@ -1,18 +1,21 @@
 """MLLP over TLS with real certificates, and with peers that do not play by its rules."""
 
+import contextlib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
 from adapter.errors import SetupError
-from adapter.hl7v2.ack import Ack
-from adapter.hl7v2.framing import frame
+from adapter.hl7v2.ack import Ack, parse_ack
+from adapter.hl7v2.framing import Deframer, Frame, frame
 from adapter.sources.mllp import MllpLimits, Terms, TlsTerms
 from adapter.sources.tls import Certificates, client_context, days_left, server_context
 from tests.unit.sources.papers import Papers, papers
@@ -148,6 +151,103 @@ def test_limits_hold_over_tls(ours: Papers) -> None:
         assert client.answer() == Ack("AA", "NEXT", "")
         assert client.is_closed()
         assert running.tally["mllp.idle_closed"] == 1
+
+
+class HalfClosing:
+    """A sender that says goodbye after its last message and goes on reading, as TLS 1.3 lets it."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._line = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self._until(self._tls.do_handshake)
+
+    def send_last(self, data: bytes, *, ends_the_line: bool) -> None:
+        self._tls.write(data)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._line.sendall(self._outgoing.read())
+        if ends_the_line:
+            self._line.shutdown(socket.SHUT_WR)
+
+    def read_all(self) -> bytes:
+        found = b""
+        while data := self._until(lambda: self._tls.read(65536)):
+            found += data
+        return found
+
+    def _until(self, step: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return step()
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLWantReadError:
+                self._flush()
+                data = self._line.recv(65536)
+                if not data:
+                    return b""
+                self._incoming.write(data)
+            finally:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self._line.sendall(self._outgoing.read())
+
+
+@pytest.mark.behaviour(76)
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("ends_the_line", [False, True])
+def test_a_sender_that_closes_its_side_still_gets_its_answers(
+    ours: Papers, version: ssl.TLSVersion, ends_the_line: bool
+) -> None:
+    disk = Disk()
+    disk.gate.clear()
+    context = engine(ours)
+    context.minimum_version = context.maximum_version = version
+    with a_listener(disk.append, terms=terms(ours, mutual=True)) as running:
+        client = HalfClosing(running.listener.port, context)
+        client.send_last(frame(a_message("M1")) + frame(a_message("M2")) + b"\x0bMSH|part", ends_the_line=ends_the_line)
+        time.sleep(0.1)
+        disk.gate.set()
+        answers = [parse_ack(event.body) for event in Deframer().feed(client.read_all()) if isinstance(event, Frame)]
+        assert answers == [Ack("AA", "M1", ""), Ack("AA", "M2", "")]
+        assert eventually(lambda: running.listener.connections == 0)
+        assert running.tally["mllp.undelivered_answers"] == 0
+    assert [one.body for one in disk.unaccepted] == [b"MSH|part"]
+
+
+def test_over_tls_reading_pauses_while_too_much_waits_for_the_disk_and_then_goes_on(ours: Papers) -> None:
+    disk = Disk()
+    disk.gate.clear()
+    message = frame(a_message(more="OBX|" + "x" * 60_000))
+    with a_listener(disk.append, terms=terms(ours), limits=MllpLimits(unanswered_bytes=100_000)) as running:
+        client = running.client(tls=stranger(ours))
+        client.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            for _ in range(2000):
+                client.send(message)
+        client.socket.settimeout(5)
+        disk.gate.set()
+        assert client.answer().code == "AA"
+        assert eventually(lambda: running.tally["mllp.accepted"] >= 3)
+
+
+def test_garbage_after_the_handshake_ends_the_connection_and_no_other(ours: Papers) -> None:
+    disk = Disk()
+    with a_listener(disk.append, terms=terms(ours)) as running:
+        other = running.client(tls=stranger(ours))
+        broken = running.client(tls=stranger(ours))
+        raw = socket.socket(fileno=broken.socket.detach())
+        raw.sendall(b"\x0bMSH|not encrypted")
+        while raw.recv(65536):
+            pass
+        raw.close()
+        other.send(frame(a_message()))
+        assert other.answer().code == "AA"
+        assert running.tally["mllp.tls_refused"] == 0
+        assert eventually(lambda: running.listener.connections == 1)
 
 
 def test_stopping_answers_what_was_read_and_ends_open_handshakes(ours: Papers) -> None:
