@@ -81,7 +81,7 @@ class MllpConnection(asyncio.BufferedProtocol):
         self._desk.connections.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the loop puts the next bytes. A view: TLS reads into slices, which of a bytearray are copies."""
+        """Where the loop puts the next bytes."""
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
