@@ -7,6 +7,7 @@ is present. Conversions have names (`adapter.mapping.datatypes`); there are no e
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -275,6 +276,10 @@ class OrderClasses(_Rule):
     classes: tuple[OrderClass, ...]
 
 
+Dated = date | Literal["unconfirmed"]
+"""Of the source; unconfirmed: nobody has shown it."""
+
+
 class Change(_Rule):
     """One deviation of a vendor, and why."""
 
@@ -282,6 +287,9 @@ class Change(_Rule):
     to: Target
     rule: FieldRule | None = None
     because: str
+    source: str
+    """Where it was seen: a document, or a repository and path."""
+    dated: Dated
 
 
 class KeyChange(_Rule):
@@ -290,6 +298,8 @@ class KeyChange(_Rule):
     resource: str
     key: tuple[KeyPart, ...]
     because: str
+    source: str
+    dated: Dated
 
 
 class Overlay(_Rule):

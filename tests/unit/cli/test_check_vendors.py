@@ -20,7 +20,8 @@ def test_a_broken_overlay_an_overlay_of_nobody_and_a_wrong_vendor_file_are_told_
     broken_mappings(tmp_path, table, "target", "tagret")
     overlays = tmp_path / "mappings" / "v2-to-fhir" / "vendors"
     (overlays / "epicc").mkdir()
-    drop = "kind: v2-to-fhir-overlay\nsegment: PID\ndrop:\n  - {resource: Patient, to: gendre, because: seen}\n"
+    change = "{resource: Patient, to: gendre, because: x, source: x, dated: unconfirmed}"
+    drop = f"kind: v2-to-fhir-overlay\nsegment: PID\ndrop:\n  - {change}\n"
     (overlays / "epicc" / "PID.yaml").write_text(drop)
     (tmp_path / "vendors").mkdir()
     own = "vendor: ours\nmeans: our own engine\nfacts:\n  - {about: v2.reading.nul, is: ignore, dated: 2026-01-01}\n"

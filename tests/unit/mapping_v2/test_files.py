@@ -84,14 +84,18 @@ def test_an_overlay_replaces_adds_and_drops(folder: Path) -> None:
   - resource: Patient
     to: birthDate
     rule: {to: birthDate, from: PID-33, as: date}
-    because: This vendor sends the date of birth in PID-33 (release 7, 2026).
+    because: This vendor sends the date of birth in PID-33 (release 7).
+    source: invented for this test
+    dated: 2026-03-01
 add:
   - resource: Patient
     to: "identifier[]"
     rule: {to: "identifier[]", from: PID-18, as: Identifier}
     because: The unit number is the account number.
+    source: invented for this test
+    dated: unconfirmed
 drop:
-  - {resource: Patient, to: gender, because: Always U.}
+  - {resource: Patient, to: gender, because: Always U., source: invented, dated: unconfirmed}
 """,
     )
     maps = mapping.load_v2_maps(folder, vendor="meadow", wanted=mapping.STATE_TYPES)
@@ -104,13 +108,14 @@ drop:
 
 
 def test_an_overlay_that_fits_nothing_is_refused(folder: Path) -> None:
-    overlay(folder, 'drop:\n  - {resource: Patient, to: gendre, because: "x"}\n')
+    overlay(folder, 'drop:\n  - {resource: Patient, to: gendre, because: "x", source: "y", dated: unconfirmed}\n')
     assert 'did you mean "gender"?' in faults(folder, "meadow")
 
 
-def test_an_overlay_must_say_why(folder: Path) -> None:
+def test_an_overlay_must_say_why_and_who_saw_it_when(folder: Path) -> None:
     overlay(folder, "drop:\n  - {resource: Patient, to: gender}\n")
-    assert "because" in faults(folder, "meadow")
+    told = faults(folder, "meadow")
+    assert all(f'"{word}" is missing here' in told for word in ("because", "source", "dated"))
 
 
 def test_an_unknown_vendor_is_refused(folder: Path) -> None:

@@ -75,7 +75,9 @@ segment: OBR
 keys:
   - resource: DiagnosticReport
     key: [{constant: imaging}, {from: OBR-18}]
-    because: This vendor sends the accession number in OBR-18 (release 7, 2026).
+    because: This vendor sends the accession number in OBR-18 (release 7).
+    source: invented for this test
+    dated: unconfirmed
 """
     )
     maps = mapping.load_v2_maps(folder, vendor="meadow", wanted=mapping.STATE_TYPES)
