@@ -118,7 +118,7 @@ class Outcomes:
             study = self._csor.study_of(resource)
             if study is not None:
                 return study
-        return "no listed examination" if orders else "of an earlier segment"
+        return "no listed examination" if orders else "no examination: its results are read one by one"
 
     def _drug(self, made: list[Resource], context: Mapping[str, Resource]) -> str:
         for resource in made:
