@@ -287,6 +287,7 @@ class Engine:
     def _bind(self, names: dict[str, Any], number: int, rule: FieldRule) -> None:
         if rule.keeps != "first":
             names[f"keep{number}"] = self.lines if rule.keeps == "lines" else self._least(rule.order or "")
+            names[f"empty{number}"] = self.empty_line
         if rule.from_:
             remembered: dict[Any, Json] = {}
             names[f"c{number}"] = remembered.get
@@ -341,6 +342,10 @@ class Engine:
     def lines(self, before: Json | None, value: Json) -> Json:
         """A text and its next line."""
         return value if before is None else f"{before}\n{value}"
+
+    def empty_line(self, before: Json, text: str) -> Json:
+        """A text and an empty line, for which senders leave OBX-5 empty (behaviour 131)."""
+        return f"{before}\n"
 
     def _least(self, order: str) -> Callable[[Json, Json], Json]:
         """Of two values the one with the lower rank; the earlier where they are equal."""

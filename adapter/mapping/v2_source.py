@@ -88,6 +88,10 @@ class BlockSource:
             yield f"    v = {self._fetched(number, rule)}"
             yield "    if v is not None:"
             yield from indented(8, self._put(index, rule))
+            if rule.keeps == "lines":
+                begun = f"not t and r.get({rule.to!r}) is not None"
+                yield f"if {begun} and {guard}:" if guard else f"if {begun}:"
+                yield f"    r[{rule.to!r}] = empty{number}(r[{rule.to!r}], t)"
         elif rule.refers_to:
             yield f"v = {self._referred(number, rule)}"
             yield f"if v is not None and {guard}:" if guard else "if v is not None:"

@@ -233,6 +233,13 @@ class TracingEngine(Engine):
         pieces = (*(before.pieces or (before.source,)), value.source)
         return Leaf(f"{before.value}\n{value.value}", before.source, value.rule, pieces)
 
+    def empty_line(self, before: Json, text: str) -> Json:
+        pieces = before.pieces or (before.source,)
+        last = pieces[-1]
+        if not isinstance(text, Sourced):  # the segment ends before the field
+            text = Sourced.of("", line=last.line, start=last.end, end=last.end)
+        return Leaf(f"{before.value}\n", before.source, before.rule, (*pieces, text))
+
     def text_of(self, value: Json) -> str:
         return str(value.value) if isinstance(value, Leaf) else str(value)
 

@@ -162,7 +162,7 @@ def test_a_document_is_one_item_under_its_number_with_its_text() -> None:
     item = the_document(statement)
     assert item.key == "document|D1"
     document = item.resources[0]
-    assert document["description"] == "Discharge summary.\nGastroschisis repaired."
+    assert document["description"] == "Discharge summary.\n\nGastroschisis repaired."
     assert (document["status"], document["docStatus"]) == ("current", "final")
     assert document["context"] == {"period": {"start": "2026-01-04T09:00:00+00:00"}}
     assert items(statement, ItemKind.OBSERVATION) == [] and items(statement, ItemKind.ENCOUNTER) == []
