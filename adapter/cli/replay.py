@@ -32,7 +32,7 @@ def replay(
     ring = open_ring(settings)
     try:
         with database.write() as conn:
-            wanted = _all_but_decisions(conn) if every else list(ids or [])
+            wanted = all_but_decisions(conn) if every else list(ids or [])
             unknown = [number for number in wanted if not _put_back(conn, number)]
             offered = _offer_again(conn) if deliveries else 0
             detail = {"messages": [number for number in wanted if number not in unknown], "deliveries": offered}
@@ -48,7 +48,7 @@ def replay(
     raise typer.Exit(ExitCode.FILES_FAILED if unknown else 0)
 
 
-def _all_but_decisions(conn: Connection) -> list[int]:
+def all_but_decisions(conn: Connection) -> list[int]:
     """To replay a deletion is to agree to it: that is said of one message at a time."""
     return [each.id for each in messages.parked(conn) if each.reason != ProblemCode.RECORD_DELETED]
 

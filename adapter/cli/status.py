@@ -14,9 +14,11 @@ from rich.table import Table
 from adapter import config
 from adapter.cli.cohort import alarm_of
 from adapter.dispatch import WITHHELD
+from adapter.pipeline.sequences import CURSOR, standing_of
 from adapter.service.assembly import open_store
 from adapter.service.polling_status import status_of
 from adapter.store import counters, cursors
+from adapter.store.database import Connection
 from adapter.store.facts import facts, size_bytes
 from adapter.store.inbox import open_inbox
 
@@ -62,11 +64,26 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                 "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),
                 "store_bytes": size_bytes(conn),
                 "fhir_sources": status_of(conn, settings, now=datetime.now(UTC)),
+                "sequence_numbers": _sequences(conn),
                 "counters": counters.all_counts(conn),
             }
     finally:
         inbox.close()
         database.close()
+
+
+def _sequences(conn: Connection) -> dict[str, dict[str, int]]:
+    """By feed: numbers of MSH-13 that never came, gaps, new beginnings, numbers that came late."""
+    return {
+        name.removeprefix(CURSOR): {
+            "missing": standing.missing,
+            "gaps": standing.gaps,
+            "restarts": standing.restarts,
+            "late": standing.late,
+        }
+        for name, value in cursors.of_prefix(conn, CURSOR).items()
+        for standing in [standing_of(value)]
+    }
 
 
 def _age_s(moment_us: int | None) -> int | None:

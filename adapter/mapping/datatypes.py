@@ -45,9 +45,9 @@ def annotation(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | No
 
 
 def flag(reader: Reader, text: str, rule: FieldRule, *_: str) -> Json | None:
-    """Y or N (HL7 table 0136) as boolean; `RESURREC`, a Welsh hub's word for a death taken back, is no (seen 2026)."""
+    """Y or N (HL7 table 0136) as boolean."""
     value = reader.text(reader.parts(text)[0])
-    known = {"Y": True, "YES": True, "N": False, "NO": False, "RESURREC": False}.get(value.upper())
+    known = {"Y": True, "YES": True, "N": False, "NO": False}.get(value.upper())
     return None if known is None else reader.derive("yes-no", value, known)
 
 

@@ -100,6 +100,10 @@ def identifier(reader: Reader, text: str, rule: FieldRule, trace_status: str = "
             reader.forms[written] = form
     found: dict[str, Json] = form.copy()
     found["value"] = _ten_digits(reader, value) if form.get("system") == NHS_NUMBER else value
+    if trace_status and rule.with_ and "extension" not in found:
+        # PID-19 names no system: that it is an NHS number its digits tell, to identity.
+        extension = _trace_status(reader, trace_status)
+        found |= {"extension": [extension]} if extension else {}
     return found
 
 

@@ -195,6 +195,7 @@ class Enrolment:
 
     def hold(self, entry: Entry) -> None:
         """Something is kept under this number now; what was put aside for its person is looked at again."""
+        self.has_regrouped = self.has_regrouped or not entry.is_kept
         self._release([entry], IdentifierState.HELD)
 
     def problems_of(self, entry: Entry) -> tuple[Problem, ...]:

@@ -8,6 +8,7 @@ before it begins; the third crash on one message parks it. Nothing here depends 
 process reads ahead, it unseals, parses and translates results before their turn.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -16,12 +17,13 @@ import structlog
 from adapter.chart import sealed
 from adapter.chart.fresh import Fresh
 from adapter.chart.sealed import Note, Refusal, decode_note, decode_refusal
-from adapter.envelope import utc_us
+from adapter.envelope import Media, utc_us
 from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.pipeline.ahead import Ahead
 from adapter.pipeline.enrolment import Entry
 from adapter.pipeline.keeping import REFUSED, Arrived, Keeper, Outcome, Read, Translate, Unread, parked
 from adapter.pipeline.separation import hand_in
+from adapter.pipeline.sequences import Sequences
 from adapter.pipeline.told import Rules
 from adapter.store import attempts, counters, cursors, messages
 from adapter.store.database import Connection, Database
@@ -183,6 +185,7 @@ class Pipeline:
             fresh = self._without_duplicates(conn, batch, keeper)
             read = [(message, early.get(message.id) or self._read(message)) for message in fresh]
             hand_in(self._inbox, self._ring, read)
+            keeper.counts += self._hear_numbers(conn, read)
             self._write(conn, keeper.judge_all(read))
             self._done(conn, batch)
             counters.bump_many(conn, keeper.counts)
@@ -194,6 +197,16 @@ class Pipeline:
         if len(self._registry_cache) > _CACHE_LIMIT:
             self._registry_cache.clear()
         return len(batch)
+
+    def _hear_numbers(self, conn: Connection, read: Sequence[tuple[Arrived, Read | Unread]]) -> Counter[str]:
+        """Sequence numbers of what has just come; a piece of a message that was taken apart has been heard."""
+        sequences = Sequences(conn, self._ring)
+        for message, each in read:
+            is_new = isinstance(message, QueuedMessage) and message.control != message.content
+            if is_new and message.media == Media.HL7V2:
+                sequences.hear(message.feed, each.body)
+        sequences.write()
+        return sequences.counts
 
     def _without_duplicates(self, conn: Connection, batch: Sequence[Arrived], keeper: Keeper) -> list[Arrived]:
         """A resend of a control id and content is done already; a reused control id with other content is not."""

@@ -298,13 +298,13 @@ class Keeper:
         told = read.early.told if read.early else self._teller.tell(message.feed, statement)
         patient = told.patient
         numbers = patient.numbers
-        self._moves.hear(statement, numbers, message_id=message.id)
+        brings = self._moves.hear(statement, numbers, message_id=message.id)
         if statement.word in _OF_TWO:
             # Two patients in one body: what was said is in the registry, and neither's key may keep the other's name.
             return Outcome(MessageState.ERASED, statement.word.value, None, None)
         home = self._moves.home(numbers[0], statement)
         names = self._enrolment.names(patient)
-        is_own = self._enrolment.is_kept(names)
+        is_own = brings or self._enrolment.is_kept(names)
         is_kept = is_own or (home is not None and home.is_kept)
         verdict = cohort.triage(msgspec.structs.replace(told.triage, known=is_kept), rules=self._rules.triage)
         if not verdict.keep or (verdict.reason is Reason.IDENTITY_EVENT and not is_kept):

@@ -66,15 +66,17 @@ class Moves:
         self.homes: dict[int, Entry] = {}
         """By message: where its body belongs now."""
 
-    def hear(self, statement: Statement, numbers: Sequence[SourceIdentifier], *, message_id: int) -> None:
-        """Take in what the event says of the patient's `numbers`; MessageError where it cannot mean what it says."""
+    def hear(self, statement: Statement, numbers: Sequence[SourceIdentifier], *, message_id: int) -> bool:
+        """Take in what the event says of the patient's `numbers`; whether it brings them anything that we keep.
+
+        MessageError where it cannot mean what it says.
+        """
         word = statement.word
         if word is None:
-            return
+            return False
         self.counts[f"identity.{word.value}"] += 1
         if word in (Word.MOVE_VISIT, Word.MOVE_ACCOUNT, Word.VISIT_NUMBER, Word.ACCOUNT_NUMBER):
-            self._hear_of_visits(statement, numbers[0])
-            return
+            return self._hear_of_visits(statement, numbers[0])
         prior = [number for each in statement.prior for number in self._numbers(each)]
         if not prior:
             raise IdentityConflict(_NO_PRIOR)
@@ -87,6 +89,7 @@ class Moves:
             self._pairs(numbers[:1], prior[:1], said)
         else:
             self._pairs(numbers, prior, said)
+        return False
 
     def _numbers(self, patient: Resource) -> tuple[SourceIdentifier, ...]:
         return identity.read_patient(patient, related=(), settings=self._settings).identifiers
@@ -123,7 +126,8 @@ class Moves:
         self._pairs(moved, came, said)
         self._pairs(moved, goes[:1], said._replace(word=MergeWord.LINKED))
 
-    def _hear_of_visits(self, statement: Statement, number: SourceIdentifier) -> None:
+    def _hear_of_visits(self, statement: Statement, number: SourceIdentifier) -> bool:
+        brings = False
         is_move = statement.word in (Word.MOVE_VISIT, Word.MOVE_ACCOUNT)
         for change in statement.changes:
             named = _named(change, is_account=statement.word is Word.MOVE_ACCOUNT) if is_move else ""
@@ -132,9 +136,11 @@ class Moves:
             if is_move and change.prior is not None:
                 source = self._numbers(change.prior)[0]
                 if source != number:
+                    brings |= self._enrolment.named(source).is_kept
                     self._move(named, source, number, clock_us=statement.clock_us)
         if not statement.changes or (not is_move and not _says_both(statement.changes)):
             raise MessageError(_NO_VISIT)
+        return brings
 
     def _move(self, key: str, source: SourceIdentifier, target: SourceIdentifier, *, clock_us: int) -> None:
         left, came = self._enrolment.named(source), self._enrolment.named(target)

@@ -17,6 +17,12 @@ def set(conn: Connection, name: str, value: str) -> None:  # noqa: A001  (read a
     run(conn, statement, (name, value))
 
 
+def of_prefix(conn: Connection, prefix: str) -> dict[str, str]:
+    """The positions whose name begins so, by name."""
+    statement = "SELECT name, value FROM cursor WHERE name LIKE ? ORDER BY name"
+    return {row[0]: row[1] for row in run(conn, statement, (f"{prefix}%",))}
+
+
 def counts(conn: Connection, prefix: str) -> dict[str, int]:
     """How many positions whose name begins so hold each value; those without one are left out."""
     statement = "SELECT value, count(*) FROM cursor WHERE name LIKE ? AND value <> '' GROUP BY value ORDER BY value"

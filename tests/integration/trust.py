@@ -10,6 +10,7 @@ from typing import Any
 
 from adapter import config
 from adapter.assertion import ItemKind, Resource
+from adapter.chart import sealed
 from adapter.cli.rows import read_rows
 from adapter.cli.status import read_status
 from adapter.config import TrustSettings
@@ -21,6 +22,7 @@ from adapter.service.assembly import Mappings, Works, early_reader
 from adapter.settle.loading import source_of
 from adapter.store import assertions, audit, counters, messages, persons, registry, rows
 from adapter.store.persons import PersonRow
+from adapter.store.sql import run
 
 Row = dict[str, Any]
 
@@ -208,6 +210,17 @@ class Trust:
     def parked(self) -> list[str]:
         with self.works.database.read() as conn:
             return [message.reason for message in messages.parked(conn)]
+
+    def bodies(self, kind: str) -> list[str]:
+        """Of every message of this kind whose body is kept, the body."""
+        with self.works.database.read() as conn:
+            found = run(conn, "SELECT id FROM message WHERE kind = ? AND sealed IS NOT NULL", (kind,))
+            rows = [messages.by_id(conn, number) for (number,) in found]
+        return [
+            self.works.ring.unseal(row.key_id, row.sealed, sealed.MESSAGE).decode()
+            for row in rows
+            if row is not None and row.key_id is not None and row.sealed is not None
+        ]
 
     def audited(self, kind: str) -> Sequence[dict[str, object]]:
         with self.works.database.read() as conn:

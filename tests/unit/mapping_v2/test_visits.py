@@ -2,10 +2,12 @@
 
 import pytest
 
+from adapter import mapping
 from adapter.assertion import ItemKind
 from adapter.errors import ProblemCode
+from adapter.mapping.feed_rules import DeathUndone, FeedRules
 from adapter.statement import Statement
-from tests.unit.mapping_v2.messages import PID, PV1, a_message, adt, items, stated
+from tests.unit.mapping_v2.messages import LONDON, PID, PV1, a_message, adt, items, state_maps, stated
 
 DISCHARGED = PV1 + "|20260110090000"
 
@@ -161,9 +163,10 @@ def test_death_keeps_its_precision_and_can_be_taken_back() -> None:
 
     assert patient("20260105", "Y")["deceasedDateTime"] == "2026-01-05"
     assert patient("", "N")["deceasedBoolean"] is False
-    taken_back = stated(
-        a_message("ADT^A08", "EVN|A08|20260103", "|".join([*PID.split("|"), *[""] * 20, "RESURREC"]), PV1)
-    )
+    pid = "|".join([*PID.split("|"), *[""] * 20, "RESURREC"])
+    rules = FeedRules(edits=(DeathUndone(("RESURREC",)),))
+    message = a_message("ADT^A08", "EVN|A08|20260103", pid, PV1)
+    taken_back = mapping.state(message, state_maps(), timezone=LONDON, rules=rules)
     item = items(taken_back, ItemKind.PATIENT)[0]
     assert item.resources[0]["deceasedBoolean"] is False
     assert "deceasedDateTime" in item.cleared
