@@ -1,6 +1,5 @@
 """Puts the documents of a message where they belong: to the report or document they came with, else by themselves."""
 
-import base64
 from collections.abc import Sequence
 
 from adapter.assertion import Form, Item, ItemKind, Resource
@@ -18,13 +17,30 @@ def walked(walk: Walk, message: Message, lines: Sequence[str]) -> Walk:
     if not may_hold(message.text, delimiters):
         return walk.run(lines, delimiters.field, text=message.text)
     keeps = walk.engine.rules.documents == "keep-inside"
-    left, documents, problems = taken_out(lines, delimiters, keeps_data=keeps, keeps_ed=walk.refer is not None)
+    is_bundle = walk.refer is not None
+    left, documents, problems = taken_out(lines, delimiters, keeps_data=keeps, keeps_ed=is_bundle)
     walk.run(left, delimiters.field, text=message.text)
+    if is_bundle:
+        # The results of a laboratory show by themselves that they are documents.
+        _attach(walk, [each for each in documents if keeps or _is_of_image(walk, each)])
+        return walk
     walk.problems += problems
     others = _attach(walk, documents)
-    if keeps and walk.refer is None:
+    if keeps:
         walk.made += _alone(walk, others, lines, separator=delimiters.field)
     return walk
+
+
+def _is_of_image(walk: Walk, document: Document) -> bool:
+    """Whether what it came with is no report of a laboratory, whose documents its Observations show."""
+    holders = [made.resource for made in walk.made if isinstance(made, Made) and _holds(made, document)]
+    kinds = (
+        coding.get("code")
+        for resource in holders
+        for each in resource.get("identifier", ())
+        for coding in (each.get("type") or {}).get("coding", ())
+    )
+    return "ACSN" in kinds or any(resource["resourceType"] == "DocumentReference" for resource in holders)
 
 
 def _attach(walk: Walk, documents: Sequence[Document]) -> list[Document]:
@@ -67,14 +83,3 @@ def _alone(walk: Walk, documents: Sequence[Document], lines: Sequence[str], *, s
             Item(ItemKind.DOCUMENT, f"{key}|{document.code}", clock, 0, walk.group["event"], Form.PATCH, [resource])
         )
     return items
-
-
-def with_its_text(official: Resource, stated: Resource | None) -> Resource:
-    """A DocumentReference with its text as an attachment, as the official map has it (OBX[DocumentReference])."""
-    content = list(official.get("content", ()))
-    text = (stated or {}).get("description")
-    if text:
-        data = base64.b64encode(str(text).encode()).decode()
-        content.insert(0, {"attachment": {"contentType": "text/plain", "data": data}})
-    content += (stated or {}).get("content", ())
-    return {**official, "content": content or [{"attachment": {"contentType": "application/octet-stream"}}]}

@@ -19,9 +19,10 @@ from adapter.mapping.load import OwnCodes, V2Source, load_source
 from adapter.mapping.rules import Block, FieldRule
 from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_codes import codeable_concept
-from adapter.mapping.v2_document_items import walked, with_its_text
+from adapter.mapping.v2_document_items import walked
 from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
 from adapter.mapping.v2_links import links, without_others
+from adapter.mapping.v2_presented import presented
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_required import completed
 from adapter.mapping.v2_result_lists import result_lists
@@ -248,10 +249,10 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
     entries = []
     for made in made_here:
         resource = completed(made.resource, patient=patient)
-        if resource is None or made.plan.item is Role.DOCUMENT:
-            continue
-        if made.plan.resource == "DocumentReference":
-            resource = with_its_text(resource, texts.get(made.line))
+        if resource is not None:
+            resource = presented(made, resource, texts=texts, patient=patient)
+        if resource is None or (made.plan.resource == "Encounter" and message.type.startswith("SIU")):
+            continue  # nobody has arrived (behaviour 142)
         if made.plan.resource == "DiagnosticReport" and made.line in results:
             resource = {**resource, "result": results[made.line]}
         full_url = refer(made.name)

@@ -219,7 +219,7 @@ class Walk:
             name, self.expected = self.expected, ""
             return name
         name = self._next_name(plan.resource)
-        if plan.block.only_in_bundle:
+        if plan.block.only_in_bundle and plan.resource == "Specimen":
             return name  # no result is made to mean a specimen that nobody describes
         # Whom MRG names is not whom the message is about.
         if plan.item is not Role.PRIOR and (plan.resource != "Specimen" or not self.expected):

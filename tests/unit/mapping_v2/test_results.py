@@ -82,7 +82,8 @@ def test_an_empty_number_is_no_value() -> None:
 )
 def test_a_structured_number_in_all_its_parts(sent: str, expected: dict[str, object]) -> None:
     observation, _ = the_value("SN", sent)
-    assert {name: value for name, value in observation.items() if name.startswith("value")} == expected
+    found = {name: value for name, value in observation.items() if name.startswith("value")}
+    assert found == expected
 
 
 @pytest.mark.parametrize(("sent", "unit"), [("<5", "mg/L"), ("4.20", "mg/L")])
