@@ -90,7 +90,11 @@ def _delimiters(separator: bytes, others: bytes) -> Delimiters | None:
     """None for a separator that cannot be one: absent, a letter or digit, a control character, not ASCII."""
     if not separator or separator.isalnum() or not b"\x20" < separator < b"\x7f":
         return None
-    declared = others.decode("latin-1")[:5] or _DEFAULT
+    declared = others.decode("latin-1")
+    if declared[2:3] and declared[2:3] == declared[3:4]:
+        # `^~\\&`: a sender that writes MSH from program text may double the escape. All must differ (v2.5.1 §2.5.4).
+        declared = declared[:3] + declared[4:]
+    declared = declared[:5] or _DEFAULT
     if not declared.isascii() or separator.decode() in declared:
         return None
     return Delimiters(separator.decode(), *declared, *[""] * (5 - len(declared)))

@@ -122,10 +122,11 @@ def _theirs(message: Message) -> list[tuple[str, Tree]] | str:
 
 
 def _as_known_version(message: Message) -> bytes:
-    mark = message.delimiters.field
+    """With our reading of MSH-2, which a sender may have doubled an escape in."""
+    mark, *others = message.delimiters
     fields = message.lines[0].split(mark)
     fields += [""] * (12 - len(fields))
-    fields[11] = KNOWN_VERSION
+    fields[1], fields[11] = "".join(others), KNOWN_VERSION
     _, ends, rest = re.split(r"([\r\n]+)", message.text.lstrip("\r\n\x0b\ufeff "), maxsplit=1)
     return (mark.join(fields) + ends + rest).encode(message.encoding, "replace")
 

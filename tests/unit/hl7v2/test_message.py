@@ -27,6 +27,15 @@ def test_the_senders_delimiters_are_used(marks: str) -> None:
     assert message.control_id == "M1"
 
 
+@pytest.mark.behaviour(89)
+@pytest.mark.parametrize("declared", ["^~\\\\&", "^~\\\\&#"])
+def test_an_escape_that_a_sender_has_doubled_is_one(declared: str) -> None:
+    message = Message.parse(f"MSH|{declared}|LAB\rPID|1||A^^^RXX&1.2&ISO~B||O\\T\\N".encode())
+    pid = message.segments[1]
+    assert (pid.component(3, 4, subcomponent=3), pid.text(5), len(pid.repetitions(3))) == ("ISO", "O&N", 2)
+    assert message.delimiters.truncation == declared[5:]
+
+
 @pytest.mark.behaviour(90)
 @pytest.mark.parametrize("ends", ["\r", "\n", "\r\n", "\r\r"])
 def test_every_segment_end_gives_the_same_parse(ends: str) -> None:
