@@ -1,5 +1,6 @@
 """Feeds of several vendors in one trust: each message is read by the rules of the feed it came by, on every way in."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from adapter.cli.rows import read_rows
 from adapter.dispatch import record_bytes
 from adapter.service.assembly import Mappings
 from adapter.service.feeds import feeds_of
+from tests.acceptance.bad_input_service import Line, Service, a_free_port
 from tests.integration.messages import CLOSURE, GASTROSCHISIS, a_baby, an_adt, an_oru
 from tests.integration.trust import Trust, load, trust_file
 
@@ -191,3 +193,27 @@ def test_what_a_rule_was_missing_for_is_read_by_it_after_a_replay(
     assert (done.returncode, done.stderr) == (0, "")
     (infant,) = [row for row in read_rows(load(path), every=True) if row["kind"] == "infant"]
     assert infant["sex"] == "female"
+
+
+@pytest.mark.long
+def test_the_service_reads_each_port_by_its_own_rules(tmp_path: Path, mappings: Path) -> None:
+    """Over sockets, through the process that reads ahead, to rows, and `explain` from another process."""
+    epr, lab = a_free_port(), a_free_port()
+    sources = SOURCES.replace("2575", str(epr)).replace("2576", str(lab))
+    path = trust_file(tmp_path, mappings=mappings, sources=sources)
+    with Service(path) as service:
+        service.until(lambda: not _is_free(lab))
+        for port, message in ((epr, an_admission()), (lab, a_result())):
+            with Line(port) as line:
+                assert line.ask(message).code == "AA"
+        settings = load(path)
+        service.until(lambda: len([each for each in read_rows(settings) if each["kind"] == "lab_result"]) == 1)
+        (row,) = [each for each in read_rows(settings) if each["kind"] == "lab_result"]
+        told = service.cli("explain", row["row"], "collected_dt")
+    assert (row["unit_original"], row["collected_dt"]) == ("µg/mL", "2026-09-02T09:00:00+00:00")
+    assert "time-format %d/%m/%Y %H:%M → 202609020900" in told.stdout
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
