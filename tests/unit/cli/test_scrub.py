@@ -32,7 +32,7 @@ def kinds(raw: bytes) -> Counter[str]:
 
 
 def test_a_scrubbed_sample_maps_to_the_same_kinds_and_counts(known: KnownTexts, tmp_path: Path) -> None:
-    messages = [raw for _, raw in islice(simulated(), 150)]
+    messages = [raw for _, raw in islice(simulated(), 60)]
     messages += [raw for folder in ("tests/data", "mappings/examples") for _, raw in messages_of(ROOT / folder)]
     (tmp_path / "in.hl7").write_bytes(b"\r\n".join(messages))
     list(scrub([tmp_path / "in.hl7"], tmp_path / "out", is_listed=known))
@@ -105,4 +105,3 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{tmp_path / 'a.hl7'}: scrubbed as {tmp_path / 'out' / '0001.hl7'}" in done.stdout
     assert b"Quabaabth" not in (tmp_path / "out" / "0001.hl7").read_bytes()
-    assert check("--scrub", tmp_path / "other").returncode == 2
