@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.assertion import Merge, SourceIdentifier
+from adapter.assertion import Merge, MergeWord, SourceIdentifier
 from adapter.errors import ProblemCode
 from adapter.identity import Claim, Resolution, resolve
 from adapter.identity.agreement import births_agree
@@ -237,3 +237,61 @@ def test_no_person_ever_has_two_verified_nhs_numbers(
     for component in resolve(claims, merges).survivor_of:
         numbers = {claims[member].linking_number for member in component if member in claims} - {None}
         assert len(numbers) <= 1
+
+
+A, B, C = mrn("1"), mrn("2"), mrn("3")
+
+
+def a_word(survivor: SourceIdentifier, prior: SourceIdentifier, at: int, word: MergeWord) -> Merge:
+    return Merge(survivor, prior, at, word is not MergeWord.APART, word)
+
+
+@pytest.mark.behaviour(108)
+def test_a_link_has_no_direction_and_reverses_no_merge() -> None:
+    words = [a_word(A, B, 1, MergeWord.MERGED), a_word(B, A, 2, MergeWord.LINKED)]
+    for order in permutations(words):
+        resolution = resolve({}, order)
+        assert resolution.component_of[A] == {A, B} and not resolution.blocked
+        assert resolution.survivor_of[resolution.component_of[A]] == A and resolution.given_up == {B}
+
+
+@pytest.mark.behaviour(107)
+def test_taken_apart_later_and_joined_again_later_still() -> None:
+    words = [a_word(A, B, 1, MergeWord.MERGED), a_word(A, B, 2, MergeWord.APART)]
+    for order in permutations(words):
+        assert resolve({}, order).component_of[A] == {A}
+    again = [*words, a_word(A, B, 3, MergeWord.LINKED)]
+    for order in permutations(again):
+        resolution = resolve({}, order)
+        assert resolution.component_of[A] == {A, B} and not resolution.given_up
+
+
+def test_taken_apart_but_one_by_another_way_is_for_a_person() -> None:
+    words = [
+        a_word(A, B, 1, MergeWord.MERGED),
+        a_word(B, C, 1, MergeWord.MERGED),
+        a_word(A, C, 2, MergeWord.APART),
+    ]
+    for order in permutations(words):
+        resolution = resolve({}, order)
+        assert [problem.code for problem in resolution.blocked[resolution.component_of[A]]] == [ProblemCode.STILL_ONE]
+
+
+@pytest.mark.behaviour(111)
+@pytest.mark.parametrize(("first_us", "is_one"), [(None, True), (5, True), (6, True), (4, False)])
+def test_a_number_changed_into_one_that_was_in_use_before_joins_nothing(first_us: int | None, is_one: bool) -> None:
+    claims = {A: Claim(first_us=first_us), B: Claim(first_us=1)}
+    resolution = resolve(claims, [a_word(A, B, 5, MergeWord.RENAMED)])
+    assert (resolution.component_of[A] == {A, B}) == is_one == (not resolution.blocked)
+    if not is_one:
+        assert {problem.code for found in resolution.blocked.values() for problem in found} == {
+            ProblemCode.NUMBER_IN_USE
+        }
+
+
+@pytest.mark.behaviour(111)
+def test_a_number_changed_back_is_the_same_patient() -> None:
+    words = [a_word(B, A, 5, MergeWord.RENAMED), a_word(A, B, 9, MergeWord.RENAMED)]
+    for order in permutations(words):
+        resolution = resolve({A: Claim(first_us=1), B: Claim(first_us=6)}, order)
+        assert resolution.component_of[A] == {A, B} and not resolution.blocked

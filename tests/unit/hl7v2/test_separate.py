@@ -1,0 +1,25 @@
+"""A message about several patients, taken apart: each piece is one patient's, and of the sender's own bytes."""
+
+import pytest
+
+from adapter.hl7v2.message import Message
+from adapter.hl7v2.separate import separate
+
+HEAD = b"MSH|^~\\&|EPR|RXX|A|RXX|20260103||ADT^A17|M1|P|2.4\rEVN|A17|20260103\r"
+ONE = b"PID|1||1^^^RXX^MR\rPV1|1|I|NICU\r"
+OTHER = "PID|2||2^^^RXX^MR||TESTÉR^BÀBY\rPV1|1|I|PSW\rZZZ|x\r".encode()
+
+
+def test_each_piece_has_what_stands_before_all_patients_and_one_of_them() -> None:
+    assert separate(Message.parse(HEAD + ONE + OTHER)) == [HEAD + ONE, HEAD + OTHER]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r"])
+def test_whatever_ends_the_segments(end: bytes) -> None:
+    raw = (HEAD + ONE + OTHER).replace(b"\r", end)
+    assert separate(Message.parse(raw)) == [piece.replace(b"\r", end) for piece in (HEAD + ONE, HEAD + OTHER)]
+
+
+@pytest.mark.parametrize("more", [b"", b"NTE|1||PID is a word\r", b"OBX|1|TX|PID||PID\r"])
+def test_a_message_of_one_patient_is_left_whole(more: bytes) -> None:
+    assert separate(Message.parse(HEAD + ONE + more)) == []
