@@ -67,6 +67,9 @@ def cut(body: bytes, assays: Assays | None = None) -> Cut:
     if not body:
         raise Unparsable(Problem(code=ProblemCode.EMPTY, text="the body is empty"))
     cutting = _Cutting(assays)
+    parts = cutting.page(body)
+    if parts is not None:
+        return Cut(parts=parts)
     found = cutting.found
     sound = _sound(body)
     if sound is not None:
@@ -110,6 +113,10 @@ class _Cutting:
         self._pieces = Pieces()
         self._plain = None if assays is None else PlainResults(self._pieces, assays)
 
+    def page(self, body: bytes) -> list[Part] | None:
+        """All at one go, where there is nothing but plain results with what they refer to."""
+        return None if self._plain is None else self._plain.page(body)
+
     def whole(self, raw: bytes, *, at: str) -> None:
         """One JSON text: a resource, or a Bundle of them; Unparsable if it is no JSON."""
         envelope = _envelope(raw, at=at)
@@ -128,7 +135,7 @@ class _Cutting:
             return
         take = self._plain.take
         for number, entry in enumerate(bundle.entry):
-            part = take(entry.resource, entry.fullUrl, timestamp=timestamp, place=at, entry=number)
+            part = take(entry.resource, full_url=entry.fullUrl, timestamp=timestamp, place=at, entry=number)
             if part is None or _is_outcome(entry):
                 self._entry(entry, number, at=at, depth=depth, timestamp=timestamp)
             else:

@@ -14,9 +14,11 @@ class Panel(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """The version and status of some results: equal ones of a body are one object."""
+    """The version and status of some results, and what they make of it: equal ones of a body are one object."""
 
     elements: Resource
+    clock_us: int
+    rank: int
 
 
 class Assay(msgspec.Struct, frozen=True):
@@ -28,18 +30,35 @@ class Assay(msgspec.Struct, frozen=True):
     """The end of a key: `test|`."""
 
 
-class Plain(msgspec.Struct, frozen=True, gc=False):
-    """Of a plain laboratory result: what it has in common with others."""
+class _Entry(msgspec.Struct, gc=False):
+    resource: msgspec.Raw
 
-    panel: Panel
-    stage: Stage
-    assay: Assay
+
+class _Entries(msgspec.Struct):
+    entry: list[_Entry]
+
+
+_ENTRIES = msgspec.json.Decoder(_Entries)
+
+
+class Page:
+    """A Bundle that was decoded at one go: the bytes of its entries are sought only when they are asked for."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._entries: list[_Entry] = []
+
+    def entry(self, number: int) -> bytes:
+        """The bytes of the resource of that entry."""
+        if not self._entries:
+            self._entries = _ENTRIES.decode(self._body).entry
+        return bytes(self._entries[number].resource)
 
 
 class Part(msgspec.Struct, frozen=True):
     """One resource of a body. Its bytes and its pointer are made when they are asked for."""
 
-    own: bytes | msgspec.Raw
+    own: "bytes | msgspec.Raw | Page"
     resource: Resource
     place: str
     """JSON pointer, or that of the Bundle where it is an entry of one."""
@@ -51,12 +70,17 @@ class Part(msgspec.Struct, frozen=True):
     """`Patient/123`; empty where the resource has no id."""
     is_sound: bool = False
     """Whether it is known to have the form of its kind."""
-    plain: Plain | None = None
+    is_judged: bool = False
+    """Whether it is known to hold no modifier extension, too."""
+    panel: Panel | None = None
+    """Of a plain laboratory result, with `stage` and `assay`: what it has in common with others."""
+    stage: Stage | None = None
+    assay: Assay | None = None
 
     @property
     def raw(self) -> bytes:
         """Its own bytes."""
-        return bytes(self.own)
+        return self.own.entry(self.entry) if isinstance(self.own, Page) else bytes(self.own)
 
     @property
     def at(self) -> str:

@@ -14,8 +14,9 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from adapter.assertion import Resource
+from adapter.fhir.clock import clock_us, rank
 from adapter.fhir.orders import test_key
-from adapter.fhir.part import Assay, Panel, Part, Plain, Stage
+from adapter.fhir.part import Assay, Page, Panel, Part, Stage
 from adapter.fhir.pieces import Elements, Pieces
 from adapter.fhir.sorting import Known, sort
 
@@ -29,6 +30,8 @@ _DIGITS = 300
 """Beyond these, numbers of other programs end: whether it is a number at all is asked the long way."""
 _PATIENCE = 20
 """So many more that are not plain than are, and the others of the body are not tried."""
+_PAUSE = 4
+"""So many pages go the way of entry by entry after one that is not plain from end to end."""
 _LIMIT = 5_000
 """Assays remembered, with their ranges: more than a laboratory has; beyond it all are forgotten."""
 MODIFIER = b'"modifierExtension"'
@@ -50,10 +53,9 @@ class _Quantity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     code: str | UnsetType = UNSET
 
 
-class _Result(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class _Result(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="resourceType", tag="Observation"):
     """Elements of other names are not decoded, nor are texts and quantities that are null."""
 
-    resourceType: Literal["Observation"]
     id: str
     subject: Raw
     code: Raw
@@ -73,7 +75,60 @@ class _Result(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     valueString: str | UnsetType = UNSET
 
 
+class _Sample(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="resourceType", tag="Specimen"):
+    id: str
+    meta: Raw = _ABSENT
+    subject: Raw = _ABSENT
+    type: Raw = _ABSENT
+    status: Raw = _ABSENT
+    identifier: Raw = _ABSENT
+    accessionIdentifier: Raw = _ABSENT
+    receivedTime: Raw = _ABSENT
+    collection: Raw = _ABSENT
+
+
+class _Order(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="resourceType", tag="ServiceRequest"):
+    id: str
+    meta: Raw = _ABSENT
+    subject: Raw = _ABSENT
+    code: Raw = _ABSENT
+    category: Raw = _ABSENT
+    status: Raw = _ABSENT
+    intent: Raw = _ABSENT
+    priority: Raw = _ABSENT
+    identifier: Raw = _ABSENT
+    encounter: Raw = _ABSENT
+    requester: Raw = _ABSENT
+    authoredOn: Raw = _ABSENT
+    occurrenceDateTime: Raw = _ABSENT
+
+
+class _Search(msgspec.Struct, gc=False):
+    mode: Literal["match", "include"] = "match"
+
+
+class _PageEntry(msgspec.Struct, gc=False):
+    resource: _Result | _Sample | _Order
+    fullUrl: str = ""
+    search: _Search | None = None
+
+
+class _Page(msgspec.Struct):
+    resourceType: Literal["Bundle"]
+    entry: list[_PageEntry]
+    timestamp: str = ""
+
+
 _DECODE = msgspec.json.Decoder(_Result, float_hook=Decimal).decode
+_DECODE_PAGE = msgspec.json.Decoder(_Page, float_hook=Decimal).decode
+_OF_SAMPLE = (
+    ("meta", "subject", "type", "status"),
+    ("identifier", "accessionIdentifier", "receivedTime", "collection"),
+)
+_OF_ORDER = (
+    ("meta", "subject", "code", "category", "status", "intent", "priority"),
+    ("identifier", "encounter", "requester", "authoredOn", "occurrenceDateTime"),
+)
 
 
 class Assays:
@@ -82,6 +137,24 @@ class Assays:
     def __init__(self, known: Known) -> None:
         self._known = known
         self.met: dict[tuple[bytes, ...], Assay] = {}
+        self._types: dict[bytes, Any] = {}
+        self._pause = 0
+        """How many pages more are read entry by entry."""
+
+    def is_worth_a_page(self) -> bool:
+        """Whether to try the next page at one go: after one that was not plain from end to end only now and then."""
+        self._pause = max(0, self._pause - 1)
+        return self._pause == 0
+
+    def failed_a_page(self) -> None:
+        """It was not."""
+        self._pause = _PAUSE
+
+    def type_of_sample(self, text: bytes, decoded: Any) -> Any:
+        """One object for each text, for all bodies: what is known of it is known by its identity."""
+        if len(self._types) >= _LIMIT:
+            self._types.clear()
+        return self._types.setdefault(text, decoded)
 
     def learn(self, key: tuple[bytes, ...]) -> Assay:
         """The test of these elements, in the order of `_OF_ASSAY`; with the errors of msgspec."""
@@ -97,37 +170,78 @@ class PlainResults:
     """Finds them in one body."""
 
     def __init__(self, pieces: Pieces, assays: Assays) -> None:
+        self._pieces = pieces
+        self._others: dict[tuple[bytes, ...], Resource] = {}
         self._elements = pieces.elements("Observation")
         self._assays = assays
         self._assay_of = assays.met.get
         self._panels: dict[tuple[bytes, ...], Panel] = {}
-        self._stages: dict[tuple[bytes, str | UnsetType], Stage] = {}
+        self._stages: dict[tuple[bytes, str | UnsetType, str], Stage] = {}
         self._panel_of, self._stage_of = self._panels.get, self._stages.get
         self._surplus = _PATIENCE
 
-    def take(self, raw: Raw, full_url: str, *, timestamp: str, place: str, entry: int) -> Part | None:
+    def page(self, body: bytes) -> list[Part] | None:
+        """All parts of a page of plain results with their samples and orders; None where it holds anything else."""
+        if not self._assays.is_worth_a_page():
+            return None
+        try:
+            return self._parts(_DECODE_PAGE(body), Page(body))
+        except _UNREADABLE:
+            self._assays.failed_a_page()
+            return None
+
+    def _parts(self, page: _Page, own: Page) -> list[Part]:
+        timestamp = page.timestamp
+        result, parts = self._result, list[Part]()
+        append = parts.append
+        for number, entry in enumerate(page.entry):
+            sent = entry.resource
+            if isinstance(sent, _Result):
+                append(result(sent, own, "", number, entry.fullUrl, timestamp))
+                continue
+            if isinstance(sent, _Sample):
+                resource, key = self._beside("Specimen", sent, _OF_SAMPLE), "Specimen/" + sent.id
+            else:
+                resource, key = self._beside("ServiceRequest", sent, _OF_ORDER), "ServiceRequest/" + sent.id
+            if not sent.id:
+                raise _NotPlain
+            append(Part(own, resource, "", number, entry.fullUrl, timestamp, key, True, True))
+        return parts
+
+    def _beside(self, kind: str, sent: _Sample | _Order, names: tuple[tuple[str, ...], tuple[str, ...]]) -> Resource:
+        """A sample or an order. `names`: elements that many share, then those that are its own."""
+        often, own = names
+        elements = self._pieces.elements(kind)
+        texts = (*[bytes(getattr(sent, name)) for name in often], kind.encode())
+        shared = self._others.get(texts)
+        if shared is None:
+            shared = self._others[texts] = _decoded(elements, often, texts)
+            if "type" in shared:
+                shared["type"] = self._assays.type_of_sample(bytes(getattr(sent, "type", b"")), shared["type"])
+        pieces = [bytes(getattr(sent, name)) for name in own]
+        return {"resourceType": kind, "id": sent.id, **shared, **_decoded(elements, own, pieces)}
+
+    def take(self, raw: Raw, *, full_url: str, timestamp: str, place: str, entry: int) -> Part | None:
         """None where it is no plain result."""
         if self._surplus < 0 or (_NAMED not in full_url and _HINT not in bytes(raw)):
             return None
         try:
-            sent = _DECODE(raw)
-            resource, plain = self._read(sent)
+            part = self._result(_DECODE(raw), raw, place, entry, full_url, timestamp)
         except _UNREADABLE:
             self._surplus -= 1
             return None
+        self._surplus += 1
+        return part
+
+    def _result(self, sent: _Result, own: Raw | Page, place: str, entry: int, full_url: str, timestamp: str) -> Part:
         key = _NAMED + sent.id
         if not sent.id or (full_url and not full_url.endswith(key)) or "/_history/" in full_url:
-            self._surplus -= 1
-            return None
-        self._surplus += 1
-        return Part(raw, resource, place, entry, full_url, timestamp, key, True, plain)
-
-    def _read(self, sent: _Result) -> tuple[Resource, Plain]:
+            raise _NotPlain
         panel_key: tuple[bytes, ...] = (bytes(sent.subject), bytes(sent.basedOn), bytes(sent.specimen))
         if sent.encounter is not _ABSENT or sent.performer is not _ABSENT:
             panel_key += (bytes(sent.encounter), bytes(sent.performer))
         assay_key = (bytes(sent.code), bytes(sent.category), bytes(sent.referenceRange), bytes(sent.interpretation))
-        stage_key = (bytes(sent.meta), sent.status)
+        stage_key = (bytes(sent.meta), sent.status, timestamp)
         panel = self._panel_of(panel_key) or self._panel(panel_key)
         assay = self._assay_of(assay_key) or self._assays.learn(assay_key)
         stage = self._stage_of(stage_key) or self._stage(stage_key)
@@ -148,7 +262,7 @@ class PlainResults:
                 resource["valueQuantity"] = _quantity(quantity)
         if sent.identifier is not _ABSENT or sent.valueString is not UNSET:
             self._add_rare(resource, sent)
-        return resource, Plain(panel, stage, assay)
+        return Part(own, resource, place, entry, full_url, timestamp, key, True, True, panel, stage, assay)
 
     def _add_rare(self, resource: Resource, sent: _Result) -> None:
         if sent.identifier is not _ABSENT:
@@ -160,12 +274,12 @@ class PlainResults:
         panel = self._panels[key] = Panel(_decoded(self._elements, _OF_PANEL, key))
         return panel
 
-    def _stage(self, key: tuple[bytes, str | UnsetType]) -> Stage:
-        meta, status = key
+    def _stage(self, key: tuple[bytes, str | UnsetType, str]) -> Stage:
+        meta, status, timestamp = key
         elements = _decoded(self._elements, ("meta",), (meta,))
         if status is not UNSET:
             elements["status"] = status
-        stage = self._stages[key] = Stage(elements)
+        stage = self._stages[key] = Stage(elements, clock_us(elements, otherwise=timestamp), rank(elements))
         return stage
 
 

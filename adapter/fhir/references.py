@@ -48,7 +48,7 @@ class Index:
     def __init__(self, parts: Sequence[Part], *, base: str = "") -> None:
         self._base = base.rstrip("/") + "/" if base else ""
         self._parts = parts
-        rest = [part for part in parts if part.plain is None]
+        rest = [part for part in parts if part.panel is None]
         self._by_name = self._named(rest)
         self._is_whole = len(rest) == len(parts)
 

@@ -15,7 +15,7 @@ from adapter.fhir.bundle import cut
 from adapter.fhir.clock import Clocks, clock_us
 from adapter.fhir.followed import Followed
 from adapter.fhir.orders import ObservationKeys, imaging_key, listing, visit_key
-from adapter.fhir.part import Cut, Part, Plain, Rejected
+from adapter.fhir.part import Cut, Panel, Part, Rejected
 from adapter.fhir.plain import MODIFIER, Assays
 from adapter.fhir.references import Index, contained, is_of_the_body, patient_reference
 from adapter.fhir.separate import separate
@@ -86,7 +86,7 @@ class Reader:
         """What no row needs, and what has not the form of its kind."""
         unused: list[Part] = []
         bad: list[Part] = []
-        for part in [part for part in found.parts if part.plain is None]:
+        for part in [part for part in found.parts if not part.is_judged]:
             if part.resource["resourceType"] not in _USED:
                 unused.append(part)
             elif not _is_sound(part, found.problems):
@@ -99,7 +99,7 @@ def _base_of(parts: Sequence[Part]) -> str:
     roots = {
         part.full_url[: -1 - len(part.key)]
         for part in parts
-        if part.key and (part.plain is not None or part.full_url.endswith(f"/{part.key}"))
+        if part.key and (part.panel is not None or part.full_url.endswith(f"/{part.key}"))
     }
     roots = {root for root in roots if root.startswith(("https://", "http://"))}
     return roots.pop() if len(roots) == 1 else ""
@@ -129,8 +129,7 @@ class _Gathering:
         self._patients: dict[int, str | None] = {}
         """The patient of a reference, by the identity of the Reference, which many resources share."""
         self._drawers: dict[int, _Drawer] = {}
-        self._clock_of: dict[tuple[int, str], tuple[int, int]] = {}
-        """Of plain results, by the identity of what they share."""
+        """Of plain results, by the identity of their panel."""
         self._samples: dict[str, list[Part]] = {}
         self._problems = problems
         self._statements: dict[str, Statement] = {}
@@ -166,48 +165,42 @@ class _Gathering:
 
     def take_all(self, parts: Sequence[Part]) -> list[Rejected]:
         """Take each; those that belong to nobody."""
+        drawers, reports = self._drawers, self._reports
         left: list[Rejected] = []
         for part in parts:
-            if not (self.take(part) if part.plain is None else self._take_plain(part, part.plain)):
-                left.append(_rejected(part))
+            panel, stage, assay = part.panel, part.stage, part.assay
+            drawer = None if panel is None else drawers.get(id(panel)) or self._drawer(part, panel)
+            if drawer is None or stage is None or assay is None:
+                if not self.take(part):
+                    left.append(_rejected(part))
+                continue
+            # A plain result: what is the same for its panel was asked once.
+            drawer.owned.append(part)
+            sorted_as = assay.sorted_as
+            if type(sorted_as) is not ItemKind:
+                self.left_out[LeftOut(sorted_as)] += 1
+                continue
+            key = drawer.order + assay.key if drawer.order else part.key
+            if reports:
+                key = self._keys.key(part, report=reports.get(id(part)))
+            add = drawer.add or self._opened(drawer, part.resource)
+            add(Item(sorted_as, key, stage.clock_us, stage.rank, "", Form.SNAPSHOT, [part.resource]))
         return left
 
-    def _take_plain(self, part: Part, plain: Plain) -> bool:
-        """As `take`; what is the same for a panel is asked once."""
-        drawer = self._drawers.get(id(plain.panel)) or self._drawer(part, plain)
-        if drawer is None:
-            return self.take(part)
-        drawer.owned.append(part)
-        sorted_as = plain.assay.sorted_as
-        if isinstance(sorted_as, LeftOut):
-            self.left_out[sorted_as] += 1
-            return True
-        shared = (id(plain.stage), part.timestamp)
-        clock = self._clock_of.get(shared)
-        if clock is None:
-            clock = self._clock_of[shared] = self._clocks.read(part.resource, otherwise=part.timestamp)
-        if self._reports:
-            key = self._keys.key(part, report=self._reports.get(id(part)))
-        else:
-            key = drawer.order + plain.assay.key if drawer.order else part.key
-        add = drawer.add or self._opened(drawer, part.resource)
-        add(Item(sorted_as, key, clock[0], clock[1], "", Form.SNAPSHOT, [part.resource]))
-        return True
-
-    def _drawer(self, part: Part, plain: Plain) -> _Drawer | None:
+    def _drawer(self, part: Part, panel: Panel) -> _Drawer | None:
         """None where it cannot be told whose it is."""
         key = self._patient_key(part.resource)
         if key is None:
             return None
         order = self._keys.shared(part.resource, report=None)
-        drawer = self._drawers[id(plain.panel)] = _Drawer(key, self.owned.setdefault(key, []), order)
+        drawer = self._drawers[id(panel)] = _Drawer(key, self.owned.setdefault(key, []), order)
         return drawer
 
     def _opened(self, drawer: _Drawer, resource: Resource) -> Callable[[Item], None]:
         statement = self._statement(drawer.patient)
         _speak_of(statement, "Observation")
         statement.context.update(self._followed.context(resource))
-        if statement.patient is None:
+        if statement.patient is None and id(resource.get("subject")) not in self._patients:
             statement.patient = contained(patient_reference(resource), resource)
         drawer.add = statement.items.append
         return drawer.add
@@ -219,6 +212,9 @@ class _Gathering:
         return statement
 
     def _patient_key(self, resource: Resource) -> str | None:
+        known = self._patients.get(id(resource.get("subject")))
+        if known is not None:
+            return known
         reference = patient_reference(resource)
         if not is_of_the_body(reference):
             return self._index.patient_key(reference, resource)

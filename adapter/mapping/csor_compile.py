@@ -124,7 +124,8 @@ class _Writer:
         values: dict[str, str] = {}
         for part, group in groupby(enumerate(ready), key=lambda each: _only_part(each[1])):
             values |= self._fields(part, list(group))
-        fields = ", ".join(f"{self._constant(name)}: {values.get(name, 'None')}" for name in csor_map.record_fields)
+        # Names of the record's own fields, not of the mapping: they may stand in the source.
+        fields = ", ".join(f"{name!r}: {values.get(name, 'None')}" for name in csor_map.record_fields)
         self._lines.append(f"return Projection({{{fields}}}, problems)")
         body = "\n    ".join(["get = resource.get", *self._lines])
         source = "\n".join([*self._before, f"def project(resource, context, birth=None):\n    {body}"])
@@ -150,14 +151,25 @@ class _Writer:
         word = "(v if type(v) is str else 'true' if v is True else 'false' if v is False else None)"
         hit = f"any({word} in {wanted} for v in found)"
         if condition.is_none_of:
-            self._lines += [f"found = {values}", f"if found and {hit}: return None"]
+            lines = [f"found = {values}", f"if found and {hit}: return None"]
+        else:
+            refused = f"found and not {hit}" if condition.or_absent else f"not {hit}"
+            lines = [
+                f"v = {self._path(condition.path, collect=False)}",
+                f"if type(v) is not str or v not in {wanted}:",  # the first one mostly is; else any will do
+                f"    found = {values}",
+                f"    if {refused}: return None",
+            ]
+        if ">" in condition.path:
+            self._lines += lines
             return
-        refused = f"found and not {hit}" if condition.or_absent else f"not {hit}"
+        # One resource after the other has the same part, and one that was let through is kept alive here.
+        last = self._constant([object()])
         self._lines += [
-            f"v = {self._path(condition.path, collect=False)}",
-            f"if type(v) is not str or v not in {wanted}:",  # the first one mostly is; else any will do
-            f"    found = {values}",
-            f"    if {refused}: return None",
+            f"part = get({self._constant(parse_path(condition.path)[0].name)})",
+            f"if part is not {last}[0]:",
+            *(f"    {line}" for line in lines),
+            f"    {last}[0] = part",
         ]
 
     def _fields(self, part: str, group: Sequence[tuple[int, Ready]]) -> dict[str, str]:

@@ -20,7 +20,7 @@ def a_page(resources: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def plain_in(page: bytes) -> int:
-    return sum(part.plain is not None for part in cut(page, Assays(maps().known)).parts)
+    return sum(part.panel is not None for part in cut(page, Assays(maps().known)).parts)
 
 
 def test_the_observations_of_the_examples() -> None:

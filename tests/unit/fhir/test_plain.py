@@ -86,7 +86,7 @@ def both_ways(page: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def plain_of(page: bytes) -> list[str]:
-    return [part.key for part in cut(page, Assays(NOTHING_KNOWN)).parts if part.plain is not None]
+    return [part.key for part in cut(page, Assays(NOTHING_KNOWN)).parts if part.panel is not None]
 
 
 ORDER: dict[str, Any] = {
@@ -187,6 +187,21 @@ def test_of_two_versions_of_a_sample_on_one_page_the_newer_counts_wherever_it_st
         assert quick == long
         (statement,) = fhir.read(a_page(*page)).statements
         assert statement.context["Specimen/s1"]["type"] == {"text": "Serum"}
+
+
+def test_a_page_with_anything_else_on_it_is_read_entry_by_entry() -> None:
+    strange = {"resourceType": "Practitioner", "id": "d1"}
+    for page in (a_page(a_result(), strange), a_page(a_result(), a_result(id="o2", note=[]))):
+        quick, long = both_ways(page)
+        assert quick == long
+        assert plain_of(page) == ["Observation/o1"]
+
+
+def test_after_a_page_that_is_not_plain_another_may_be() -> None:
+    reader = fhir.Reader(NOTHING_KNOWN)
+    other = a_page(a_result(), PATIENT)
+    for page in (other, *[a_page(a_result(), ORDER)] * 10, other, a_page(a_result())):
+        assert told(reader.read(page)) == told(fhir.read(page))
 
 
 def observations(folder: Path) -> Iterator[dict[str, Any]]:
