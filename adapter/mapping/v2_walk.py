@@ -215,11 +215,11 @@ class Walk:
             self.made[at] = msgspec.structs.replace(made, resources=[resource], cleared=cleared)
 
     def _named(self, plan: Plan) -> str:
-        if plan.compiled.segment == "SPM" and self.expected:
+        if self.expected and plan.compiled.segment == "SPM":
             name, self.expected = self.expected, ""
             return name
         name = self._next_name(plan.resource)
-        if plan.block.only_in_bundle and plan.resource == "Specimen":
+        if self.refer and plan.block.only_in_bundle and plan.resource == "Specimen":
             return name  # no result is made to mean a specimen that nobody describes
         # Whom MRG names is not whom the message is about.
         if plan.item is not Role.PRIOR and (plan.resource != "Specimen" or not self.expected):

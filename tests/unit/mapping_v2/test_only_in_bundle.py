@@ -4,7 +4,7 @@ import pytest
 
 from adapter import mapping
 from adapter.assertion import ItemKind, Resource
-from tests.unit.mapping_v2.messages import LONDON, OBR, PID, PV1, a_message, all_maps, items, stated
+from tests.unit.mapping_v2.messages import LONDON, OBR, PID, PV1, a_message, all_maps, items, state_maps, stated
 
 PDA = "PDA|P77.9^Necrotising enterocolitis^I10||Y|20260301123000|9911^DOCTOR^D|Y|20260302^20260303|9912^DOCTOR^E|N"
 ACC = "ACC|20260228|||||||fall from a bed|||||77"
@@ -117,3 +117,8 @@ def test_a_charge_shows_its_procedure_and_states_none(message: str, status: str)
     (procedure,) = shown("Procedure", message, charge)
     assert (code_of(procedure), procedure["status"]) == ("T57.1", status)
     assert items(stated(a_message(message, PID, charge)), ItemKind.PROCEDURES) == []
+
+
+def test_nothing_of_it_is_compiled_for_a_record() -> None:
+    assert any(made.block.only_in_bundle for made in all_maps().compiled.blocks)
+    assert not any(made.block.only_in_bundle for made in state_maps().compiled.blocks)
