@@ -11,7 +11,6 @@ from tests.mappings.alike import agreeing, align, leaf_count, plain
 from tests.mappings.uk_examples import FOLDER, MAIN_TYPES, bundle_of, example, example_files, judge, name_of
 
 NOT_YET: dict[str, str] = {
-    "epic/r01-number-in-pid2": "Patient.identifier",
 }
 """Example → why it does not hold yet. Strict: what holds must be taken out."""
 
