@@ -9,13 +9,17 @@ from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_engine import Made
 
 
-def presented(made: Made, resource: Resource, *, texts: Mapping[int, Resource], patient: str) -> Resource | None:
+def presented(
+    made: Made, resource: Resource, *, texts: Mapping[int, Resource], patient: str, is_booking: bool
+) -> Resource | None:
     """None where a Bundle does not show it. `texts`: what the record keeps of documents, by the line of their TXA."""
     if made.plan.item is Role.DOCUMENT:
         return None
     match made.plan.resource:
         case "DocumentReference":
             return _with_text(resource, texts.get(made.line))
+        case "Encounter" if is_booking and "start" not in resource.get("period", ()):
+            return None  # nobody has arrived (behaviour 142)
         case "Appointment":
             return _booking(resource, patient=patient)
         case _:

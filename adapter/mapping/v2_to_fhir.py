@@ -250,9 +250,11 @@ def to_bundle(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: Feed
     for made in made_here:
         resource = completed(made.resource, patient=patient)
         if resource is not None:
-            resource = presented(made, resource, texts=texts, patient=patient)
-        if resource is None or (made.plan.resource == "Encounter" and message.type.startswith("SIU")):
-            continue  # nobody has arrived (behaviour 142)
+            resource = presented(
+                made, resource, texts=texts, patient=patient, is_booking=message.type.startswith("SIU")
+            )
+        if resource is None:
+            continue
         if made.plan.resource == "DiagnosticReport" and made.line in results:
             resource = {**resource, "result": results[made.line]}
         full_url = refer(made.name)

@@ -64,7 +64,8 @@ def test_a_booking_is_followed_whatever_came_first() -> None:
 def test_a_bundle_shows_the_booking_its_order_and_no_visit() -> None:
     sch = SCH.format(start="202601101000", end="202601101020", status="|Booked", orders="P1^EPR|A77^RIS")
     service = ["RGS|1", "AIS|1||UABDO^US Abdomen^RIS|202601101000", "AIL|1||USROOM^^^RXX|||202601101000"]
-    message = a_message("SIU^S12", sch, PID, PV1, *service, "AIP|1||C99^ROE^ANN|D^Doctor")
+    expected = PV1.rpartition("|")[0]  # without PV1-44: nobody has come
+    message = a_message("SIU^S12", sch, PID, expected, *service, "AIP|1||C99^ROE^ANN|D^Doctor")
     bundle = mapping.to_bundle(message, all_maps(), timezone=LONDON)
     found = {entry["resource"]["resourceType"]: entry for entry in bundle["entry"]}
     assert "Encounter" not in found
