@@ -10,8 +10,7 @@ from adapter.fhir.validate import validate
 from tests.mappings.alike import agreeing, align, leaf_count, plain
 from tests.mappings.uk_examples import FOLDER, MAIN_TYPES, bundle_of, example, example_files, judge, name_of
 
-NOT_YET: dict[str, str] = {
-}
+NOT_YET: dict[str, str] = {}
 """Example → why it does not hold yet. Strict: what holds must be taken out."""
 
 FAMILIES = {
