@@ -48,6 +48,7 @@ class Walk:
         "plans",
         "problems",
         "refer",
+        "specimens_lead",
         "zone",
     )
 
@@ -69,6 +70,8 @@ class Walk:
         """Whether an OBR has joined the order in hand already."""
         self.expected = ""
         """The name of the specimen (SPM) that is to come and is referred to already."""
+        self.specimens_lead = False
+        """Whether each SPM stands before the orders of its specimen (OUL^R22-R24, OML^O33, O35)."""
         self.clock_text, self.clock_us = "", 0
 
     def run(self, lines: Sequence[str], separator: str, *, text: str = "SPM") -> "Walk":
@@ -78,6 +81,8 @@ class Walk:
         runs = {} if self.refer else self.engine.runs
         widths, group = self.engine.widths, self.group
         has_specimens = "SPM" in text and "SPM" in widths and any(line.startswith("SPM") for line in lines)
+        if has_specimens:
+            self.specimens_lead = _specimens_lead(lines)
         index, end = 0, len(lines)
         while index < end:
             line = lines[index]
@@ -89,7 +94,7 @@ class Walk:
                 continue
             if name in _FORGOTTEN:
                 self._forget(name)
-                if name == "OBR" and has_specimens:
+                if name == "OBR" and has_specimens and not self.specimens_lead:
                     self._expect_specimen(lines, index)
             if name in self.looking:
                 self._look_ahead(name, lines, index, separator)
@@ -237,7 +242,8 @@ class Walk:
         if not self.made and name == "PID":
             return
         for gone in _FORGOTTEN[name]:
-            self.group.pop(gone, None)
+            if gone != "SPM" or not self.specimens_lead:
+                self.group.pop(gone, None)
         self.group["order"] = {}
         if name == "ORC":
             self.order_is_open = False
@@ -252,7 +258,8 @@ class Walk:
             self.is_taken = self.order_is_open
             for gone in ("Observation", "Specimen", "DiagnosticReport"):
                 self.current.pop(gone, None)
-            self.group.pop(">Specimen", None)
+            if not self.specimens_lead:
+                self.group.pop(">Specimen", None)
         else:
             self.order_is_open = False
 
@@ -307,3 +314,8 @@ def _holds(resource: dict[str, Any], path: str) -> bool:
             return False
         resource = resource[name]
     return True
+
+
+def _specimens_lead(lines: Sequence[str]) -> bool:
+    """An SPM before the first order is not behind its results, as in ORU^R01."""
+    return next((line[:3] == "SPM" for line in lines if line[:3] in ("SPM", "OBR")), False)
