@@ -110,10 +110,12 @@ def test_a_cause_has_a_check_a_verdict_and_what_decides(cause: Cause) -> None:
             ("PatientClass[EncounterStatus]", "PV1-2"),
             False,
         ),
-        ("no-instant-of-a-date", ("DiagnosticReport.issued", "2026"), (), True),
-        ("no-instant-of-a-date", ("DiagnosticReport.issued", "2026-01-01T12:00:00+00:00"), (), False),
+        ("value-of-field", ("Encounter.identifier.value", " "), ("PID-18", "PID[Account]", "identifier"), False),
+        ("value-without-map", ("Patient.identifier.value", " "), ("IN1",), False),
         ("blank", ("Encounter.identifier.value", " "), (), True),
         ("blank", ("Encounter.identifier.value", "1"), (), False),
+        ("no-instant-of-a-date", ("DiagnosticReport.issued", "2026"), (), True),
+        ("no-instant-of-a-date", ("DiagnosticReport.issued", "2026-01-01T12:00:00+00:00"), (), False),
     ],
 )
 def test_a_check_confirms_what_it_sees_and_nothing_else(

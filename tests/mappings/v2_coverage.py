@@ -10,7 +10,8 @@ import csv
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as part
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,9 +40,9 @@ class Row:
     map: str
     field: str
     name: str
-    targets: list[str] = field(default_factory=list)
-    rules: list[FieldRule] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    targets: list[str] = part(default_factory=list)
+    rules: list[FieldRule] = part(default_factory=list)
+    missing: list[str] = part(default_factory=list)
     """Targets that no rule of ours fills from this field."""
     reason: str = ""
 

@@ -109,6 +109,12 @@ def _resources(raw: bytes, maps: mapping.V2Maps) -> Iterator[dict[str, Any]]:
         yield from (entry["resource"] for entry in bundle["entry"])
 
 
+def idle_causes(found: Score) -> list[Cause]:
+    """Causes that explain no difference of these messages; of all messages there is none."""
+    used = {cause for _, cause in found.explained}
+    return [cause for cause in read_causes() if cause not in used]
+
+
 def report(found: Score) -> Iterator[str]:
     """The tables of the page."""
     differences = len(found.explained)
@@ -178,13 +184,16 @@ def main() -> int:
     print("\n".join(lines))
     for each in found.unexplained():
         print(f"UNEXPLAINED {each.message} {each.path} {each.value!r} made {list(each.rivals)[:3]}")
+    for cause in idle_causes(found):
+        print(f"EXPLAINS NOTHING {cause.cause}")
     text = PAGE.read_text(encoding="utf-8")
     if options.write:
         PAGE.write_text(page_with(text, lines), encoding="utf-8")
     elif page_with(text, lines) != text:
         print(f"{PAGE.name} says something else; run with --write", file=sys.stderr)
     total = _total(found.without().values())
-    return int(bool(found.unexplained()) or min(_recall(total), _precision(total)) < FLOOR)
+    is_wrong = bool(found.unexplained() or idle_causes(found))
+    return int(is_wrong or min(_recall(total), _precision(total)) < FLOOR)
 
 
 if __name__ == "__main__":

@@ -83,12 +83,13 @@ def value_of_field(case: Case, field: str, source: str, target: str) -> bool:
     value = case.difference.value.strip()
     element = case.difference.path.partition(".")[2]
     is_other = not source.endswith(f"[{case.difference.resource}]") or not element.startswith(target)
-    return value in case.message.texts(field) and is_other and _maps_to(source, field, target)
+    return bool(value) and value in case.message.texts(field) and is_other and _maps_to(source, field, target)
 
 
 def value_without_map(case: Case, *segments: str) -> bool:
     """The expected value stands only in segments of which the guide has no finished map to this type."""
-    holding = {fields[0] for fields in case.message.naming(case.difference.value.strip())}
+    value = case.difference.value.strip()
+    holding = {fields[0] for fields in case.message.naming(value)} if value else set()
     own = f"[{case.difference.resource}"
     ready = {name.partition("[")[0] for name, state in segment_maps().items() if own in name and "Ready" in state}
     return bool(holding) and holding <= set(segments) and not holding & ready
