@@ -33,6 +33,7 @@ MOST_CPU_S = 0.050
 REPEATED = 3
 GROWTH = 1.15
 """Memory at the end ÷ memory after a tenth."""
+_TOLD_EVERY = 50_000
 BUNDLED = 10
 """Every tenth message is also made a Bundle, as `convert` does."""
 
@@ -114,6 +115,8 @@ def run(messages: Sequence[bytes], *, count: int, seed: int) -> Outcome:
             slowest = max(slowest, spent)
             if number == count // 10:
                 early = _memory_mib()
+            if number and number % _TOLD_EVERY == 0:
+                print(f"{number} read, {len(unforeseen)} unforeseen, slowest {slowest * 1e3:.1f} ms", file=sys.stderr)
     return Outcome(ends, unforeseen, slowest, outliers, (early, _memory_mib()))
 
 
