@@ -65,6 +65,11 @@ def of_child(trust: Trust, child: int, **kinds: Sequence[str]) -> Rows:
     }
 
 
+def orders(count: int) -> list[tuple[int, ...]]:
+    """All orders of up to three messages; of four, eight in which each comes first, and before and after each other."""
+    return list(permutations(range(count)))[:: 3 if count > 3 else 1]
+
+
 def in_every_order(
     trust: Trust,
     told: Callable[[Baby], Sequence[bytes]],
@@ -76,7 +81,7 @@ def in_every_order(
     `before` makes the child one of the register, first of all.
     """
     found: list[Rows] = []
-    for nth, order in enumerate(permutations(range(len(told(a_baby(0)))))):
+    for nth, order in enumerate(orders(len(told(a_baby(0))))):
         baby = a_baby(100 + nth)
         known = {person.id for person in trust.persons()}
         trust.each(*before(baby))

@@ -171,7 +171,7 @@ def test_a_cancelled_admission_takes_along_what_it_alone_created(trust: Trust) -
     found = in_every_order(trust, told, case, **rows)
     assert found["admission"] == found["ward_stay"] == found["operation"] == []
     assert sorted(code for (code,) in found["diagnosis"]) == ["K40.9", "Q79.3"]
-    assert len(trust.persons()) == 24
+    assert len(trust.persons()) == 8
 
 
 @pytest.mark.behaviour(117)
