@@ -1,6 +1,7 @@
 """Reads a trust file, puts the vendor's facts under it and validates the whole. The one place where that happens."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
@@ -25,7 +26,7 @@ class Effective(NamedTuple):
     setting: str
     value: str
     at: str
-    """`file:line`."""
+    """`file:line`, or `default`."""
 
 
 def load_trust(path: Path) -> TrustSettings:
@@ -38,8 +39,21 @@ def load_trust(path: Path) -> TrustSettings:
 
 
 def effective(path: Path) -> list[Effective]:
-    """Every value that a file sets, for `check --show`; defaults of the adapter are not listed."""
-    return list(_leaves(_merged(path)[0], ""))
+    """Every value that a file sets, for `check --show`; of how a feed is read, the adapter's defaults, too."""
+    merged = _merged(path)[0]
+    sources = merged.child("sources")
+    listed = sources.value if sources and isinstance(sources.value, list) else []
+    defaults = [found for number, source in enumerate(listed) for found in _default_reading(source, number)]
+    return [*_leaves(merged, ""), *defaults]
+
+
+def _default_reading(source: Node, number: int) -> Iterator[Effective]:
+    if not _is_v2(source):
+        return
+    said = source.child("reading")
+    for name, value in Reading().model_dump(mode="json", exclude_none=True).items():
+        if said is None or said.child(name) is None:
+            yield Effective(f"sources[{number}].reading.{name}", json.dumps(value).strip('"'), "default")
 
 
 def vendor_reading(vendor: str) -> Reading:
@@ -75,9 +89,9 @@ def _with_readings(merged: Node, trust: Node, facts: Mapping[str, Node]) -> Node
 
 
 def _with_reading(source: Node, merged: Node, trust: Node, facts: Mapping[str, Node]) -> Node:
-    kind, named = source.child("kind"), source.child("vendor")
-    if not isinstance(source.value, dict) or kind is None or kind.value not in _V2_KINDS:
+    if not _is_v2(source) or not isinstance(source.value, dict):
         return source
+    named = source.child("vendor")
     layers = [_reading_of(merged)]
     if named is not None and isinstance(named.value, str):
         layers = [_reading_of(facts[named.value]), _reading_of(trust)]
@@ -85,6 +99,11 @@ def _with_reading(source: Node, merged: Node, trust: Node, facts: Mapping[str, N
     if not present:
         return source
     return replace(source, value={**source.value, "reading": reduce(over, present)})
+
+
+def _is_v2(source: Node) -> bool:
+    kind = source.child("kind")
+    return kind is not None and kind.value in _V2_KINDS
 
 
 def _reading_of(settings: Node) -> Node | None:

@@ -74,6 +74,7 @@ def test_every_value_in_force_is_shown_with_the_file_and_line_it_came_from(tmp_p
     shown = {each.setting: each.at for each in effective(a_trust(tmp_path, more, here="{}", lab="{null: ignore}"))}
     assert shown["sources[0].reading.null"] == "lab.yaml:5"
     assert shown["sources[0].reading.empty"] == "trust.yaml:6"
+    assert shown["sources[0].reading.documents"] == "default"
 
 
 def test_a_changed_fact_of_any_vendor_named_changes_the_digest_of_the_rows(tmp_path: Path) -> None:
