@@ -1,5 +1,6 @@
 """A part of the published examples, scored: no difference without a cause that a check confirms."""
 
+import csv
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -7,7 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.mappings.official_tables import segment_maps
-from tests.mappings.v2_score import FLOOR, PAGE, RULED_OUT, Cause, Score, page_with, read_causes, report, score
+from tests.mappings.v2_score import (
+    COLUMNS,
+    DIFFERENCES,
+    FLOOR,
+    PAGE,
+    RULED_OUT,
+    Cause,
+    Score,
+    listed,
+    page_with,
+    read_causes,
+    report,
+    score,
+)
 from tests.mappings.v2_score_checks import CHECKS, Case, Segments, confirmed
 from tests.mappings.v2_score_compare import Comparison, Difference, Leaf, compare
 
@@ -51,6 +65,15 @@ def test_recall_is_above_the_floor_where_nothing_is_ruled_out() -> None:
 def test_every_difference_is_one_value_that_does_not_agree() -> None:
     tallies = scored().comparison.tallies.values()
     assert len(scored().explained) == sum(tally.expected - tally.agreeing for tally in tallies)
+
+
+def test_the_list_of_differences_says_the_same_of_these_messages() -> None:
+    with DIFFERENCES.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == COLUMNS
+    messages = {difference.message for difference, _ in scored().explained}
+    assert [row for row in rows if row[0] in messages] == listed(scored())
+    assert [row for row in rows if row[5] == "unexplained"] == []
 
 
 def test_the_page_names_the_causes_that_there_are() -> None:

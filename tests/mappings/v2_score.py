@@ -5,7 +5,7 @@
 FOLDER holds `expected_fields.csv` (message_file, resource, index, fhir_path, expected_value, compare_as, source, tier)
 and the messages it names. The causes stand in `v2_score_causes.csv`; each is checked on each value
 (`v2_score_checks`), and what no check confirms is printed as unexplained. `--write` puts the tables into
-`docs/v2-to-fhir-deviations.md`.
+`docs/v2-to-fhir-deviations.md`, and every difference with its cause into `docs/v2-to-fhir-differences.csv`.
 """
 
 import argparse
@@ -26,6 +26,8 @@ from tests.mappings.v2_score_compare import TYPES, Comparison, Difference, Tally
 
 CAUSES = Path(__file__).with_name("v2_score_causes.csv")
 PAGE = Path(__file__).parents[2] / "docs" / "v2-to-fhir-deviations.md"
+DIFFERENCES = PAGE.with_name("v2-to-fhir-differences.csv")
+COLUMNS = ("message", "resource", "path", "expected", "made", "cause", "verdict", "decided_by")
 LONDON = ZoneInfo("Europe/London")
 RULED_OUT = frozenset({"table", "fhir", "example"})
 """By the official table, by FHIR R4, by the example itself; `choice` is ours and counts against us."""
@@ -166,6 +168,18 @@ def _precision(tally: Tally) -> float:
     return tally.agreeing / tally.produced if tally.produced else 1.0
 
 
+def listed(found: Score) -> list[list[str]]:
+    """Every difference: what is expected, what stands in its place, and the cause."""
+    return [
+        [each.message, each.resource, each.path, each.value, "; ".join(each.rivals[:3]), *_named(cause)]
+        for each, cause in found.explained
+    ]
+
+
+def _named(cause: Cause | None) -> tuple[str, str, str]:
+    return (cause.cause, cause.verdict, cause.decided_by) if cause else ("unexplained", "", "")
+
+
 def page_with(text: str, lines: Iterable[str]) -> str:
     """The page with the tables put between the marks."""
     begin, end = map(re.escape, _MARKS)
@@ -177,7 +191,7 @@ def main() -> int:
     """Print the score and every unexplained difference; a failure where there is one, or under the floor."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--write", action="store_true", help="put the tables into the page of deviations")
+    parser.add_argument("--write", action="store_true", help="write the page of deviations and the list of differences")
     options = parser.parse_args()
     found = score(options.folder)
     lines = list(report(found))
@@ -189,6 +203,8 @@ def main() -> int:
     text = PAGE.read_text(encoding="utf-8")
     if options.write:
         PAGE.write_text(page_with(text, lines), encoding="utf-8")
+        with DIFFERENCES.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *listed(found)])
     elif page_with(text, lines) != text:
         print(f"{PAGE.name} says something else; run with --write", file=sys.stderr)
     total = _total(found.without().values())
