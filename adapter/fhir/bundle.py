@@ -67,9 +67,9 @@ def cut(body: bytes, assays: Assays | None = None) -> Cut:
     if not body:
         raise Unparsable(Problem(code=ProblemCode.EMPTY, text="the body is empty"))
     cutting = _Cutting(assays)
-    parts = cutting.page(body)
-    if parts is not None:
-        return Cut(parts=parts)
+    page = cutting.page(body)
+    if page is not None:
+        return page
     found = cutting.found
     sound = _sound(body)
     if sound is not None:
@@ -113,7 +113,7 @@ class _Cutting:
         self._pieces = Pieces()
         self._plain = None if assays is None else PlainResults(self._pieces, assays)
 
-    def page(self, body: bytes) -> list[Part] | None:
+    def page(self, body: bytes) -> Cut | None:
         """All at one go, where there is nothing but plain results with what they refer to."""
         return None if self._plain is None else self._plain.page(body)
 

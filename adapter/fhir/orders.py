@@ -17,7 +17,7 @@ _INTERNATIONAL = ("http://loinc.org", "http://snomed.info/sct")
 def listing(parts: Iterable[Part], index: Index) -> Mapping[int, Part]:
     """The DiagnosticReport that lists an Observation, by the identity of the Observation's part."""
     listed: dict[int, Part] = {}
-    for part in parts:
+    for part in [part for part in parts if part.panel is None]:
         if part.resource["resourceType"] == "DiagnosticReport":
             for reference in _list(part.resource, "result"):
                 found = index.find(_text(reference, "reference"))
@@ -62,6 +62,9 @@ class ObservationKeys:
 
     def _order(self, resource: Resource, report: Part | None) -> str:
         """`obs|order|battery|`; empty where no order number is known."""
+        if report is None and (request := self._only_request(resource)) is not None:
+            number = _number([request], _FILLER) or _number([request], _PLACER)
+            return f"obs|{_plain(number)}|{self.test(request)}" if number else ""
         reports = [] if report is None else [report.resource]
         orders = _ordered(resource, self._index)
         if report is not None:
@@ -74,6 +77,14 @@ class ObservationKeys:
             if battery := _local_code(each):
                 return f"obs|{_plain(order)}|{_plain(battery)}|"
         return f"obs|{_plain(order)}||"
+
+    def _only_request(self, resource: Resource) -> Resource | None:
+        """The request of the body that a result is based on, and on nothing else: as most are."""
+        based_on = resource["basedOn"]
+        if len(based_on) != 1 or "identifier" in based_on[0]:
+            return None
+        found = self._index.find(_text(based_on[0], "reference"))
+        return found.resource if found is not None and found.resource["resourceType"] == "ServiceRequest" else None
 
 
 def test_key(resource: Resource) -> str:

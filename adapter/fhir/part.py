@@ -102,3 +102,5 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     parts: list[Part] = []
     rejected: list[Rejected] = []
     problems: list[Problem] = []
+    roots: set[str] | None = None
+    """What the full URLs of all parts begin with, before type and id; None where nobody has looked."""

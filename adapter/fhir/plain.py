@@ -8,6 +8,7 @@ ways give the same.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import UNSET, Raw, UnsetType
 from adapter.assertion import Resource
 from adapter.fhir.clock import clock_us, rank
 from adapter.fhir.orders import test_key
-from adapter.fhir.part import Assay, Page, Panel, Part, Stage
+from adapter.fhir.part import Assay, Cut, Page, Panel, Part, Stage
 from adapter.fhir.pieces import Elements, Pieces
 from adapter.fhir.sorting import Known, sort
 
@@ -121,13 +122,26 @@ class _Page(msgspec.Struct):
 
 _DECODE = msgspec.json.Decoder(_Result, float_hook=Decimal).decode
 _DECODE_PAGE = msgspec.json.Decoder(_Page, float_hook=Decimal).decode
-_OF_SAMPLE = (
-    ("meta", "subject", "type", "status"),
-    ("identifier", "accessionIdentifier", "receivedTime", "collection"),
+
+
+class _Beside:
+    """What stands beside results: elements that many of a kind share, and those that are its own."""
+
+    def __init__(self, kind: str, *, often: tuple[str, ...], own: tuple[str, ...]) -> None:
+        self.kind = kind
+        self.often, self.own = often, own
+        self.often_of, self.own_of = attrgetter(*often), attrgetter(*own)
+
+
+_SAMPLE = _Beside(
+    "Specimen",
+    often=("meta", "subject", "type", "status"),
+    own=("identifier", "accessionIdentifier", "receivedTime", "collection"),
 )
-_OF_ORDER = (
-    ("meta", "subject", "code", "category", "status", "intent", "priority"),
-    ("identifier", "encounter", "requester", "authoredOn", "occurrenceDateTime"),
+_ORDER = _Beside(
+    "ServiceRequest",
+    often=("meta", "subject", "code", "category", "status", "intent", "priority"),
+    own=("identifier", "encounter", "requester", "authoredOn", "occurrenceDateTime"),
 )
 
 
@@ -171,7 +185,7 @@ class PlainResults:
 
     def __init__(self, pieces: Pieces, assays: Assays) -> None:
         self._pieces = pieces
-        self._others: dict[tuple[bytes, ...], Resource] = {}
+        self._others: dict[str, dict[tuple[bytes, ...], Resource]] = {_SAMPLE.kind: {}, _ORDER.kind: {}}
         self._elements = pieces.elements("Observation")
         self._assays = assays
         self._assay_of = assays.met.get
@@ -179,13 +193,16 @@ class PlainResults:
         self._stages: dict[tuple[bytes, str | UnsetType, str], Stage] = {}
         self._panel_of, self._stage_of = self._panels.get, self._stages.get
         self._surplus = _PATIENCE
+        self._root = ""
+        self.roots: set[str] = set()
+        """What the full URLs of the parts begin with, before type and id."""
 
-    def page(self, body: bytes) -> list[Part] | None:
+    def page(self, body: bytes) -> Cut | None:
         """All parts of a page of plain results with their samples and orders; None where it holds anything else."""
         if not self._assays.is_worth_a_page():
             return None
         try:
-            return self._parts(_DECODE_PAGE(body), Page(body))
+            return Cut(parts=self._parts(_DECODE_PAGE(body), Page(body)), roots=self.roots)
         except _UNREADABLE:
             self._assays.failed_a_page()
             return None
@@ -200,26 +217,38 @@ class PlainResults:
                 append(result(sent, own, "", number, entry.fullUrl, timestamp))
                 continue
             if isinstance(sent, _Sample):
-                resource, key = self._beside("Specimen", sent, _OF_SAMPLE), "Specimen/" + sent.id
+                resource, key = self._beside(sent, _SAMPLE), "Specimen/" + sent.id
             else:
-                resource, key = self._beside("ServiceRequest", sent, _OF_ORDER), "ServiceRequest/" + sent.id
-            if not sent.id:
-                raise _NotPlain
+                resource, key = self._beside(sent, _ORDER), "ServiceRequest/" + sent.id
+            full_url = entry.fullUrl
+            if not sent.id or (full_url and full_url != self._root + key):
+                self._stands_below(full_url, key)
             append(Part(own, resource, "", number, entry.fullUrl, timestamp, key, True, True))
         return parts
 
-    def _beside(self, kind: str, sent: _Sample | _Order, names: tuple[tuple[str, ...], tuple[str, ...]]) -> Resource:
-        """A sample or an order. `names`: elements that many share, then those that are its own."""
-        often, own = names
-        elements = self._pieces.elements(kind)
-        texts = (*[bytes(getattr(sent, name)) for name in often], kind.encode())
-        shared = self._others.get(texts)
+    def _stands_below(self, full_url: str, key: str) -> None:
+        """Learns another root; one that is no root by its form makes a part no plain one."""
+        root = full_url.removesuffix(key)
+        if key.endswith("/") or not root.endswith("/") or "/_history/" in full_url:
+            raise _NotPlain
+        self._root = root
+        self.roots.add(root[:-1])
+
+    def _beside(self, sent: _Sample | _Order, of: _Beside) -> Resource:
+        """A sample or an order."""
+        elements = self._pieces.elements(of.kind)
+        texts = tuple(map(bytes, of.often_of(sent)))
+        met = self._others[of.kind]
+        shared = met.get(texts)
         if shared is None:
-            shared = self._others[texts] = _decoded(elements, often, texts)
+            shared = met[texts] = _decoded(elements, of.often, texts)
             if "type" in shared:
                 shared["type"] = self._assays.type_of_sample(bytes(getattr(sent, "type", b"")), shared["type"])
-        pieces = [bytes(getattr(sent, name)) for name in own]
-        return {"resourceType": kind, "id": sent.id, **shared, **_decoded(elements, own, pieces)}
+        resource = {"resourceType": of.kind, "id": sent.id, **shared}
+        for name, piece in zip(of.own, of.own_of(sent), strict=True):
+            if piece is not _ABSENT:
+                resource.update(_decoded(elements, (name,), (bytes(piece),)))
+        return resource
 
     def take(self, raw: Raw, *, full_url: str, timestamp: str, place: str, entry: int) -> Part | None:
         """None where it is no plain result."""
@@ -235,7 +264,9 @@ class PlainResults:
 
     def _result(self, sent: _Result, own: Raw | Page, place: str, entry: int, full_url: str, timestamp: str) -> Part:
         key = _NAMED + sent.id
-        if not sent.id or (full_url and not full_url.endswith(key)) or "/_history/" in full_url:
+        if full_url and full_url != self._root + key:
+            self._stands_below(full_url, key)
+        if not sent.id:
             raise _NotPlain
         panel_key: tuple[bytes, ...] = (bytes(sent.subject), bytes(sent.basedOn), bytes(sent.specimen))
         if sent.encounter is not _ABSENT or sent.performer is not _ABSENT:

@@ -64,7 +64,7 @@ class Reader:
     def read(self, body: bytes, *, base: str = "") -> Reading:
         """As `read`."""
         found = cut(body, self._assays)
-        base = base or _base_of(found.parts)
+        base = base or _base_of(found)
         rejected = found.rejected
         unused, bad = self._not_mapped(found)
         rejected += [_rejected(part) for part in bad]
@@ -94,13 +94,12 @@ class Reader:
         return unused, bad
 
 
-def _base_of(parts: Sequence[Part]) -> str:
+def _base_of(found: Cut) -> str:
     """Below which all of them stand, where each says so of itself (R4 §3.1.0.5: service root, type, id)."""
-    roots = {
-        part.full_url[: -1 - len(part.key)]
-        for part in parts
-        if part.key and (part.panel is not None or part.full_url.endswith(f"/{part.key}"))
-    }
+    roots = found.roots
+    if roots is None:
+        own = [part for part in found.parts if part.key and part.full_url.endswith(f"/{part.key}")]
+        roots = {part.full_url[: -1 - len(part.key)] for part in own}
     roots = {root for root in roots if root.startswith(("https://", "http://"))}
     return roots.pop() if len(roots) == 1 else ""
 

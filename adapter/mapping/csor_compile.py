@@ -240,18 +240,18 @@ class _Writer:
         assert ready.convert is not None  # noqa: S101 - the caller has asked
         memory: dict[str, Any] = {}
         convert = self._constant(remembering(ready.convert, memory))
-        lines = [f"v = {first}", *(f"if v is None: v = {other}" for other in others)]
+        known = f"{self._constant(memory)}.get(v) if type(v) is str else None"
         if ready.rule.as_ is As.NUMBER:
-            lines.append(f"{value} = v if type(v) is Decimal else None")
-        else:
-            lines.append(f"{value} = {self._constant(memory)}.get(v) if type(v) is str else None")
-        return [
-            *lines,
-            f"if {value} is None and v is not None:",
-            f"    outcome = {convert}(v)",
-            f"    {value} = outcome[0]",
-            "    if outcome[1]: problems += outcome[1]",
-        ]
+            known = "v if type(v) is Decimal else None"
+        whole = [f"v = {first}", *(f"if v is None: v = {other}" for other in others)]
+        made = [f"outcome = {convert}(v)", f"{value} = outcome[0]", "if outcome[1]: problems += outcome[1]"]
+        name = _only_step(ready.rule.path[0])
+        if not name:
+            return [*whole, f"{value} = {known}", *_when(f"{value} is None and v is not None", made)]
+        # Mostly it is there, a single one, and known: then nothing else is asked.
+        rest = [*whole, f"{value} = {known}", *_when(f"{value} is None and v is not None", made)]
+        unsure = f"{value} is None" if others else f"{value} is None and v is not None"
+        return [f"v = get({self._constant(name)})", f"{value} = {known}", *_when(unsure, rest)]
 
     def _path(self, text: str, *, collect: bool) -> str:
         """An expression for the first value of a path, or for the list of all."""
@@ -318,6 +318,16 @@ class _Writer:
             single = f"type({value}) is not list"
             return f"{item} is not None and ({single} or type({item}) is dict and {item}.get({key}) == {wanted})"
         return f"{item} is not None"
+
+
+def _when(condition: str, lines: Sequence[str]) -> list[str]:
+    return [f"if {condition}:", *(f"    {line}" for line in lines)]
+
+
+def _only_step(path: str) -> str:
+    """The element of a path that is nothing more; else nothing."""
+    steps = parse_path(path) if ">" not in path else ()
+    return steps[0].name if len(steps) == 1 and steps[0].index is None and not steps[0].key else ""
 
 
 def _only_part(ready: Ready) -> str:
