@@ -3,8 +3,9 @@
 import contextlib
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
+from adapter.envelope import Received
 from adapter.errors import SetupError
 from adapter.hl7v2.ack import Ack, parse_ack
 from adapter.hl7v2.framing import Deframer, Frame, frame
@@ -240,6 +242,7 @@ def test_garbage_after_the_handshake_ends_the_connection_and_no_other(ours: Pape
         other = running.client(tls=stranger(ours))
         broken = running.client(tls=stranger(ours))
         raw = socket.socket(fileno=broken.socket.detach())
+        raw.settimeout(5)
         raw.sendall(b"\x0bMSH|not encrypted")
         while raw.recv(65536):
             pass
@@ -253,10 +256,16 @@ def test_garbage_after_the_handshake_ends_the_connection_and_no_other(ours: Pape
 def test_stopping_answers_what_was_read_and_ends_open_handshakes(ours: Papers) -> None:
     disk = Disk()
     disk.gate.clear()
-    with a_listener(disk.append, terms=terms(ours, handshake_s=60)) as running:
+    asked = threading.Event()
+
+    def append(batch: Sequence[Received]) -> None:
+        asked.set()
+        disk.append(batch)
+
+    with a_listener(append, terms=terms(ours, handshake_s=60)) as running:
         half, client = running.client(), running.client(tls=stranger(ours))
         client.send(frame(a_message("M1")))
-        time.sleep(0.1)
+        assert asked.wait(5)
         running.loop.call_soon_threadsafe(running._stop.set)
         time.sleep(0.05)
         disk.gate.set()

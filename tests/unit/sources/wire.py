@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from adapter.envelope import Received
@@ -121,7 +121,9 @@ class Running:
         return Client(self.listener.port, tls=tls)
 
     def stop(self) -> None:
-        self.loop.call_soon_threadsafe(self._stop.set)
+        # A test may have stopped it, and then its loop is closed sooner or later.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(15)
         assert not self._thread.is_alive()
 
