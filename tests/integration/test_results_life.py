@@ -1,4 +1,4 @@
-"""What becomes of results, orders, procedures and bookings through the whole pipeline: who keeps them, who withdraws."""
+"""What becomes of results, orders, procedures and bookings in the whole pipeline: who keeps them, who withdraws."""
 
 from itertools import permutations
 
