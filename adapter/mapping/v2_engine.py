@@ -14,7 +14,7 @@ from adapter.mapping.compile import Compiled, CompiledBlock
 from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
 from adapter.mapping.feed_edits import Join, preparation
 from adapter.mapping.feed_rules import STANDARD, FeedRules
-from adapter.mapping.rules import Condition, FieldRule, Item, place
+from adapter.mapping.rules import Condition, Conversion, FieldRule, Item, place
 from adapter.mapping.v2_pieces import FIRST, key_paths, made_of, paths_of, top_of
 from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
 from adapter.mapping.v2_source import PUT_ASIDE
@@ -290,6 +290,9 @@ class Engine:
             names[f"empty{number}"] = self.empty_line
         if rule.from_:
             remembered: dict[Any, Json] = {}
+            if rule.as_ is Conversion.RESULT_STATUS:
+                names[f"memory{number}"], names[f"m{number}"] = self._beside(rule)
+                return
             names[f"c{number}"] = remembered.get
             names[f"m{number}"] = self._fetcher(rule, remembered if self.remembers else None)
         elif rule.refers_to:
@@ -331,6 +334,30 @@ class Engine:
             return value
 
         return fetch
+
+    def _beside(self, rule: FieldRule) -> tuple[Callable[[str], Callable[[str], Json]], Callable[[str, str], Json]]:
+        """The memory of a value beside another, by the other; and what reads it where it is not remembered."""
+        memories: dict[str, dict[str, Json]] = {}
+        fetch = self._fetcher(rule, None)
+
+        def memory(other: str) -> Callable[[str], Json]:
+            known = memories.get(other)
+            if known is None:
+                if len(memories) >= REMEMBERED:
+                    memories.clear()
+                known = memories[other] = {}
+            return known.get
+
+        def read(text: str, other: str) -> Json:
+            told = len(self.faults)
+            value = fetch(text, other)
+            if self.remembers and value is not None and len(self.faults) == told and len(text) <= LONGEST_REMEMBERED:
+                known = memories.setdefault(other, {})
+                if len(known) < REMEMBERED:
+                    known[text] = value
+            return value
+
+        return memory, read
 
     def _says_null(self, text: str) -> bool:
         """`\"\"`, also where the sender writes it for each component: `\"\"^\"\"`."""

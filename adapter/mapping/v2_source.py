@@ -34,6 +34,7 @@ class BlockSource:
         self.first_rule = first_rule
         self.constants = constants
         self.targets = {rule.to for rule in block.fields}
+        self._in_run = False
 
     def lines(self, width: int) -> Iterator[str]:
         """All functions of the block; `width` is how many fields its segment is padded to."""
@@ -104,11 +105,11 @@ class BlockSource:
     def _fetched(self, number: int, rule: FieldRule) -> str:
         more = "".join(f", {self._field(path)}" for path in rule.using)
         key = f"(t{more})" if more else "t"
-        found = f"c{number}({key}) or m{number}(t{more})"
         if rule.as_ is Conversion.RESULT_STATUS:
-            # Nearly always both say the same, and there is nothing to weigh.
-            return f"(c{number}(t) or m{number}(t)) if t == {more[2:]} else ({found})"
-        return found
+            # What OBX-11 comes to beside one OBR-25 is remembered together: in a run, which has one, it is taken once.
+            memory = f"beside{number}" if self._in_run else f"memory{number}({more[2:]})"
+            return f"{memory}(t) or m{number}(t{more})"
+        return f"c{number}({key}) or m{number}(t{more})"
 
     def _referred(self, number: int, rule: FieldRule) -> str:
         found = f"g.get({'>' + (rule.refers_to or '')!r})"
@@ -221,6 +222,10 @@ class BlockSource:
         for index, rule in enumerate(block.fields):
             if self._is_steady(rule):
                 yield from indented(4, self._held(index, rule))
+        for index, rule in enumerate(block.fields):
+            if rule.as_ is Conversion.RESULT_STATUS:
+                at = self.first_rule + index
+                yield f"    beside{at} = memory{at}({self._field(rule.using[0])})"
         yield f"    end, f = len(lines), g.get({self.segment!r}, NONE)"
         yield "    while i < end:"
         yield "        line = lines[i]"
@@ -233,7 +238,9 @@ class BlockSource:
             yield "            i += 1"
             yield "            continue"
         yield "        r = common.copy()"
+        self._in_run = True
         yield from indented(8, self._each())
+        self._in_run = False
         yield from self._entry_made(is_shared_clock)
         yield "        if faults: w.tell(lines, i)"
         yield "        i += 1"
