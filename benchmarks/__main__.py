@@ -14,7 +14,16 @@ from importlib.metadata import version
 
 import structlog
 
-from benchmarks import durable_ack, journey, nth_result, parse_and_map, searchset, triage
+from benchmarks import (
+    ack_during_release,
+    durable_ack,
+    journey,
+    nth_result,
+    parse_and_map,
+    radiology_to_rows,
+    searchset,
+    triage,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +98,27 @@ def _triage(*, quick: bool) -> Bar:
     )
 
 
+def _radiology(*, quick: bool) -> Bar:
+    found = radiology_to_rows.measure(rounds=5 if quick else radiology_to_rows.ROUNDS)
+    return Bar(
+        name="radiology ORU → rows ÷ hl7v2-fhir-bridge convert + validate",
+        medians=f"{found.ours_us:.0f} µs a report, hl7v2-fhir-bridge {found.bridge_us:.0f} µs",
+        ratio=found.ratio,
+        floor=radiology_to_rows.FLOOR,
+    )
+
+
+def _ack_during_release(*, quick: bool) -> Bar:
+    found = ack_during_release.measure(rounds=2 if quick else ack_during_release.ROUNDS)
+    return Bar(
+        name=f"ACK p99 at 10 connections while {ack_during_release.HELD:,} held results are released ÷ fdatasync p99",
+        medians=f"{found.ack_p99_ms:.2f} ms, fdatasync {found.fdatasync_p99_ms:.2f} ms",
+        ratio=found.ratio,
+        floor=ack_during_release.FLOOR,
+        is_ceiling=True,
+    )
+
+
 def _durable_ack(*, quick: bool) -> list[Bar]:
     found = durable_ack.measure(rounds=3 if quick else 7)
     limit = f"SQLite FULL, 50 a commit {found.limit:,.0f}/s"
@@ -136,7 +166,16 @@ def main() -> int:
     quick = "--quick" in sys.argv[1:]
     print(_machine(), flush=True)
     bars: list[Bar] = []
-    for measured in (_parse_and_map, _searchset, _triage, _durable_ack, _journey, _nth_result):
+    for measured in (
+        _parse_and_map,
+        _searchset,
+        _radiology,
+        _triage,
+        _durable_ack,
+        _ack_during_release,
+        _journey,
+        _nth_result,
+    ):
         found = measured(quick=quick)
         for bar in found if isinstance(found, list) else [found]:
             bars.append(bar)

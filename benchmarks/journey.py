@@ -28,6 +28,7 @@ CHILDREN = 100
 CONNECTIONS = 10
 _HL7APY_PER_SLICE = 8
 _PATIENCE_S = 120.0
+_QUIET_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class Journey:
         return self.hl7apy_ms / self.journey_ms
 
 
-class _Store:
+class Store:
     """A reader beside the running service."""
 
     def __init__(self, folder: Path) -> None:
@@ -71,6 +72,14 @@ class _Store:
             " WHERE r.kind = 'lab_result' AND r.deleted = 0 AND r.version <> r.sent_version AND p.published = 1"
         )
         return self._one(statement)
+
+    def settled(self) -> None:
+        """Until every message received so far is dealt with, and for a moment nothing waits."""
+        seen, since = -1, time.monotonic()
+        while time.monotonic() - since < _QUIET_S:
+            if self.messages() != seen or not self.is_settled():
+                seen, since = self.messages(), time.monotonic()
+            time.sleep(0.02)
 
     def wait(self, messages: int) -> None:
         """Until so many are dealt with and settled."""
@@ -108,17 +117,19 @@ def _hl7apy(texts: Sequence[str]) -> float:
     return (time.perf_counter() - begun) / len(texts) * 1e3
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _connect(port: int) -> list[socket.socket]:
+def connect(port: int, count: int = CONNECTIONS) -> list[socket.socket]:
+    """As soon as the service listens."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+            connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
         except OSError:
             if time.monotonic() > deadline:
                 raise
@@ -129,7 +140,7 @@ def _connect(port: int) -> list[socket.socket]:
         return connections
 
 
-def _slices(store: _Store, connections: Sequence[socket.socket], *, reports: int, per_slice: int) -> Journey:
+def _slices(store: Store, connections: Sequence[socket.socket], *, reports: int, per_slice: int) -> Journey:
     infants = [Infant(child) for child in range(CHILDREN)]
     send(connections, [frame(infant.admission()) for infant in infants])
     store.wait(CHILDREN)
@@ -161,14 +172,14 @@ def _slices(store: _Store, connections: Sequence[socket.socket], *, reports: int
 def measure(*, reports: int = 50, per_slice: int = 10) -> Journey:
     """`reports` of 20 results for each of 100 confirmed children, `per_slice` of them for each child in one slice."""
     with tempfile.TemporaryDirectory(prefix="journey-") as name:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         settings = a_trust(folder, port=port)
         command = [sys.executable, "-m", "adapter", "run", "--config", str(folder / "trust.yaml")]
         with (folder / "log").open("wb") as log:
             service = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            connections = _connect(port)
-            found = _slices(_Store(settings.data_folder), connections, reports=reports, per_slice=per_slice)
+            connections = connect(port)
+            found = _slices(Store(settings.data_folder), connections, reports=reports, per_slice=per_slice)
             for connection in connections:
                 connection.close()
             return found

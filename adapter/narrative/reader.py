@@ -12,6 +12,8 @@ _MENTION = "\x1a"
 """Stands for every mention in the copy of a sentence that is read for cues, so that no term is taken for one."""
 _REACH = 5
 """Words that may stand between a mention and a cue behind it (NegEx takes as many)."""
+_REMEMBERED, _LONGEST_REMEMBERED = 4096, 200
+"""Sentences, and characters of one."""
 
 
 class Mention(NamedTuple):
@@ -78,6 +80,8 @@ class Reader:
         self._names = [name for name, phrases in terms.items() if phrases]
         self._single = [_phrases(terms[name]) for name in self._names]
         self._any = re.compile("|".join(each.pattern for each in self._single) or r"(?!)", re.IGNORECASE)
+        self._remembered: dict[tuple[str, str, Assertion], list[tuple[str, Assertion, int, int]]] = {}
+        """By sentence, heading and what the heading makes of it: reports say the same again and again."""
         self._senses = {sense.phrase.casefold(): _Meaning.of(sense) for sense in senses}
 
     def read(self, text: str) -> list[Mention]:
@@ -88,13 +92,25 @@ class Reader:
 
     def _in_passage(self, text: str, passage: Passage) -> Iterator[Mention]:
         sentence = text[passage.start : passage.end]
-        found = [
+        asked = (sentence, passage.heading, passage.plain)
+        found = self._remembered.get(asked)
+        if found is None:
+            found = self._in_sentence(sentence, passage)
+            if len(sentence) <= _LONGEST_REMEMBERED:
+                if len(self._remembered) >= _REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[asked] = found
+        for name, assertion, start, end in found:
+            yield Mention(name, assertion, passage.start + start, passage.start + end, sentence)
+
+    def _in_sentence(self, sentence: str, passage: Passage) -> list[tuple[str, Assertion, int, int]]:
+        if not self._any.search(sentence):  # most sentences name nothing
+            return []
+        places = [
             place for place in self._places(sentence) if not self._is_other_sense(sentence, place, passage.heading)
         ]
-        masked = _masked(sentence, [(start, end) for _, start, end in found])
-        for name, start, end in found:
-            assertion = _assertion(masked, start, end, plain=passage.plain)
-            yield Mention(name, assertion, passage.start + start, passage.start + end, sentence)
+        masked = _masked(sentence, [(start, end) for _, start, end in places])
+        return [(name, _assertion(masked, start, end, plain=passage.plain), start, end) for name, start, end in places]
 
     def _places(self, sentence: str) -> list[tuple[str, int, int]]:
         """The longest at each place; two names that share a phrase are both there."""

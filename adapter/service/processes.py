@@ -38,12 +38,17 @@ from adapter.store.lock import DataFolderLock
 log = structlog.get_logger()
 
 PARTS = ("receive", "work")
+COLLECT = (50_000, 20, 100)
+"""Thresholds of the collector. A batch of reports is tens of thousands of objects without a cycle among them: with the
+usual thresholds a fifth of the time went into looking for cycles, most of it through what was loaded at the start."""
 _IDLE_S = 0.02
 _FAULT_WAIT_S = 1.0
 _COUNT_EVERY_S = 2.0
 _EXPIRE_EVERY_S = 600.0
 _RESTART_WAIT_S = (0.2, 30.0)
 _STOP_S = 30.0
+_WORK_NICE = 5
+"""The work process and its reader keep every core busy while they catch up; no acknowledgement shall wait for them."""
 
 
 class Tally:
@@ -204,9 +209,9 @@ def run_part(part: str, settings: TrustSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     _started("parent", lambda: _stop_without_parent(stopping))
-    # A batch of reports is tens of thousands of objects without a cycle among them: with the usual thresholds a fifth
-    # of the time went into looking for cycles, most of it through what was loaded at the start.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*COLLECT)
+    if part == "work":
+        os.nice(_WORK_NICE)
     {"receive": receive, "work": work}[part](settings, stopping)
 
 
