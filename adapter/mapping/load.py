@@ -21,6 +21,7 @@ from adapter.mapping.rules import (
 )
 from adapter.mapping.v2_classes import Names
 from adapter.mapping.v2_reader import Entry, Table
+from adapter.statement import Word
 
 M = TypeVar("M", SegmentMap, Overlay)
 
@@ -30,6 +31,12 @@ OwnCodes = Mapping[str, Iterable[str]]
 
 CLASSES = "classes.yaml"
 """Beside the maps of the segments."""
+
+
+IDENTITY_EVENTS = "identity-events"
+"""The table that says what an event means for numbers."""
+NO_WORD = "none"
+"""There: a vendor uses the event for something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,7 @@ def load_source(folder: Path, *, vendor: str | None, own_codes: OwnCodes | None 
     findings: list[Finding] = []
     overlays = _overlays(folder, vendor, findings)
     tables = _tables([folder, *([folder / "vendors" / vendor] if vendor else [])], own_codes or {}, findings)
+    findings += _unknown_words(tables.get(IDENTITY_EVENTS, {}))
     paths = [path for path in sorted(folder.glob("*.yaml")) if path.name != CLASSES]
     maps = [found for path in paths if (found := _read(path, SegmentMap, findings)) is not None]
     blocks = [
@@ -112,6 +120,17 @@ def _tables(folders: Iterable[Path], own_codes: OwnCodes, findings: list[Finding
     for name, codes in own_codes.items():
         tables.setdefault(name, {}).update((code.upper(), Entry(code, "", "", "the trust's own")) for code in codes)
     return dict(tables)
+
+
+def _unknown_words(table: Table) -> Iterable[Finding]:
+    known = [*map(str, Word), NO_WORD]
+    for code, entry in table.items():
+        if entry.target not in known:
+            file, _, line = entry.origin.rpartition(":")
+            close = difflib.get_close_matches(entry.target, known, n=1)
+            hint = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(known)}"
+            text = f'{code}: no identity event means "{entry.target}"'
+            yield Finding(file=file, line=int(line) if line.isdigit() else 0, column=1, text=text, hint=hint)
 
 
 def _overlays(folder: Path, vendor: str | None, findings: list[Finding]) -> Iterable[Overlay]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
+from adapter.mapping.load import IDENTITY_EVENTS, NO_WORD
 from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_engine import Engine, Made
 from adapter.mapping.v2_reader import Table
@@ -20,7 +21,6 @@ PERSON_EVENTS = frozenset({"A28", "A29", "A31"})
 """They speak of the person, as all identity events do; no visit is made or changed by them."""
 TRIAGE_ENCOUNTER = "triage-encounter"
 
-_IDENTITY_EVENTS = "identity-events"
 OF_TWO = (Word.LINK, Word.UNLINK)
 """A message of these is about two patients, whose data nobody may mix."""
 _OF_NUMBERS = (Word.MERGE, Word.RENAME, Word.MOVE_NUMBER)
@@ -30,8 +30,8 @@ def word_of(tables: Mapping[str, Table], kind: str, event: str) -> Word | None:
     """What the event says of numbers; None for all others."""
     if not kind.startswith("ADT^"):
         return None
-    entry = tables.get(_IDENTITY_EVENTS, {}).get(event)
-    return None if entry is None else Word(str(entry.target))
+    entry = tables.get(IDENTITY_EVENTS, {}).get(event)
+    return None if entry is None or entry.target == NO_WORD else Word(str(entry.target))
 
 
 def place_visit(statement: Statement, made: Made, visit: str) -> None:

@@ -139,6 +139,10 @@ class Enrolment:
         bearers = registry.by_nhs_blind(self._conn, list(names))
         return kept | {row.nhs_blind for row in bearers if row.nhs_blind and row.state != IdentifierState.ALIAS}
 
+    def by_name(self, blind: bytes) -> Entry | None:
+        """The entry of an identifier by its blind, if it has been enrolled."""
+        return self._find(blind)
+
     def _find(self, blind: bytes) -> Entry | None:
         entry = self._cache.get(blind)
         if entry is None and blind not in self._unknown:

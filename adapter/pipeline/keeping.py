@@ -302,8 +302,8 @@ class Keeper:
         if statement.word in _OF_TWO:
             # Two patients in one body: what was said is in the registry, and neither's key may keep the other's name.
             return Outcome(MessageState.ERASED, statement.word.value, None, None)
-        home = self._moves.home(numbers[0], statement)
         names = self._enrolment.names(patient)
+        home = self._moves.home(names.numbers[0], statement)
         is_own = brings or self._enrolment.is_kept(names)
         is_kept = is_own or (home is not None and home.is_kept)
         verdict = cohort.triage(msgspec.structs.replace(told.triage, known=is_kept), rules=self._rules.triage)

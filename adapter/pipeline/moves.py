@@ -150,19 +150,20 @@ class Moves:
         if came.is_kept:
             self._enrolment.hold(came)
 
-    def home(self, number: SourceIdentifier, statement: Statement) -> Entry | None:
-        """Where what is said of this visit under this number belongs, if an event moved it elsewhere."""
-        entry = self._enrolment.find(number)
-        if entry is None or not statement.visit:
+    def home(self, name: bytes, statement: Statement) -> Entry | None:
+        """Where what is said of this visit under the number of this name belongs, if an event moved it elsewhere."""
+        entry = self._enrolment.by_name(name) if statement.visit else None
+        if entry is None:
             return None
+        number = entry.known.identifier
         if not any(field.startswith((MOVED, CAME)) for field in entry.known.fields):
             return None
         account = entry.known.fields.get(MOVED + statement.account) if statement.account else None
         if account is not None:
             # The account's results name the visit alone.
             self._move(statement.visit, number, SourceIdentifier(*account.value), clock_us=account.clock_us)
-        if any(item.kind is ItemKind.VISIT_NUMBER for item in statement.items):
-            self._due.add(number)
+        if statement.account or any(item.kind is ItemKind.VISIT_NUMBER for item in statement.items):
+            self._due.add(number)  # the account may have had another number
         home = self._follow(entry, statement.visit)
         return None if home is entry else home
 

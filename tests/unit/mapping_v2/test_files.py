@@ -43,6 +43,22 @@ def test_an_unknown_key_is_shown_with_a_caret_and_a_suggestion(folder: Path) -> 
     assert "means" in told.split("meens", 2)[2]
 
 
+def test_an_identity_event_that_means_nothing_known_is_told_with_its_line(folder: Path) -> None:
+    spoil(folder, "tables/identity-events.csv", "A24,link", "A24,linc")
+    told = faults(folder)
+    assert "identity-events.csv:3:1" in told and 'did you mean "link"?' in told
+
+
+def test_a_vendor_may_use_an_event_for_something_else(folder: Path) -> None:
+    tables = folder / "vendors" / "othersystem" / "tables"
+    tables.mkdir(parents=True)
+    (tables / "identity-events.csv").write_text("code,target,display,system\nA24,none,Mother and baby,\nA43,merge,,\n")
+    maps = mapping.load_v2_maps(folder, vendor="othersystem", wanted=mapping.STATE_TYPES)
+    message = a_message("ADT^A24", "EVN|A24|20260103", PID)
+    assert mapping.state(message, maps, timezone=LONDON).word is None
+    assert not mapping.is_of_two(message, maps)
+
+
 def test_all_faults_are_told_at_once(folder: Path) -> None:
     spoil(folder, "PID.yaml", "as: date}", "as: dote}")
     spoil(folder, "OBX.yaml", "table: interpretation", "table: interpretations")
