@@ -11,7 +11,8 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
@@ -56,7 +57,13 @@ class _Piece(NamedTuple):
 
 def may_hold(text: str, delimiters: Delimiters) -> bool:
     """Whether a message can hold a document at all: asked of every message."""
-    return SIGNATURE in text or f"{delimiters.field}ED{delimiters.field}" in text
+    return SIGNATURE in text or _of_type_ed(delimiters.field)(text) is not None
+
+
+@cache
+def _of_type_ed(separator: str) -> Callable[[str], re.Match[str] | None]:
+    # Where every other character is a separator, `in` takes twice as long as this.
+    return re.compile(re.escape(f"{separator}ED{separator}")).search
 
 
 def taken_out(
