@@ -11,7 +11,7 @@ import typer
 from adapter import cohort, config, mapping
 from adapter.datafile import did_you_mean
 from adapter.errors import ExitCode, SetupError
-from adapter.mapping.own_tables import NO_OWN_TABLES
+from adapter.mapping.own_tables import NO_OWN_TABLES, OwnTables
 from adapter.service.assembly import own_tables
 from adapter.service.listening import refuse_if_untrusted
 
@@ -86,21 +86,40 @@ def _mappings(
         _tried(partial(mapping.load_v2_maps, folder, vendor=overlay.name if overlay else None), errors)
     yield f"v2-to-fhir ({_counted(len(overlays), 'overlay')})"
     yield _vendors(config_file, overlays, errors)
-    concepts = settings.laboratory_tables if settings else ()
     own = own_tables(settings) if settings else NO_OWN_TABLES
-    _tried(lambda: mapping.load_csor_maps(folder, own_concepts=concepts, own=own), errors)
+    csor = _tried(lambda: _csor_maps(folder, settings, own), errors)
     yield "fhir-to-csor"
-    closure = settings.snomed_closure if settings else None
-    lists = _tried(lambda: mapping.load_codelists(folder / "codelists", closure=closure), errors)
+    lists = csor.codelists if csor else _lists_alone(folder, settings)
     if lists is None:
         return
     yield f"{len(lists.names)} code lists"
-    rules = _tried(
-        lambda: cohort.load_rules(folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise), errors
-    )
+    rules = _tried(lambda: _rules(folder, settings, lists), errors)
     if rules is not None:
-        _tried(lambda: cohort.load_triage(folder / "cohort", wards={}, rules=rules), errors)
+        _tried(lambda: cohort.load_triage(folder / "cohort", wards=own.wards, rules=rules), errors)
         yield f"{len(rules.conditions)} conditions"
+
+
+def _csor_maps(folder: Path, settings: config.TrustSettings | None, own: OwnTables) -> mapping.CsorMaps:
+    if settings is None:
+        return mapping.load_csor_maps(folder, own=own)
+    return mapping.load_csor_maps(
+        folder,
+        timezone=settings.site.timezone,
+        own_concepts=settings.laboratory_tables,
+        own=own,
+        closure=settings.snomed_closure,
+    )
+
+
+def _lists_alone(folder: Path, settings: config.TrustSettings | None) -> mapping.CodeLists | None:
+    """Where the maps cannot be read, so that the conditions are judged all the same; faults of lists were told."""
+    closure = settings.snomed_closure if settings else None
+    return _tried(lambda: mapping.load_codelists(folder / "codelists", closure=closure), [])
+
+
+def _rules(folder: Path, settings: config.TrustSettings | None, lists: mapping.CodeLists) -> cohort.CohortRules:
+    read = partial(cohort.load_rules, folder / "cohort", codelists=lists.code_rows(), normalise=lists.normalise)
+    return read(nec_scope=settings.cohort.nec_scope) if settings else read()
 
 
 def _vendors(config_file: Path | None, overlays: Sequence[Path], errors: list[SetupError]) -> str:

@@ -86,6 +86,24 @@ def test_a_wrong_key_in_a_mapping_stops_with_exit_code_11_line_and_suggestion(tm
     assert 'did you mean "means"?' in done.stderr
 
 
+def test_a_fault_of_a_code_list_is_told_once(tmp_path: Path) -> None:
+    shutil.copytree(config.packaged("mappings"), tmp_path / "mappings")
+    (tmp_path / "mappings" / "codelists" / "index.yaml").write_text("kind: nothing-of-that-name\n", encoding="utf-8")
+    done = check("--config", a_trust(tmp_path, TRUST + "mappings: mappings\n"))
+
+    assert done.returncode == 11
+    told = [line for line in done.stderr.splitlines() if "index.yaml" in line]
+    assert told
+    assert len(told) == len(set(told))
+
+
+def test_a_closure_file_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    done = check("--config", a_trust(tmp_path, TRUST + "snomed_closure: nowhere.csv\n"))
+
+    assert done.returncode in (10, 11)
+    assert done.stderr.count("nowhere.csv cannot be read") == 1
+
+
 def test_faults_of_mappings_and_settings_are_told_at_once(tmp_path: Path) -> None:
     broken_mappings(tmp_path, "cohort/conditions.yaml", "means:", "meens:")
     path = a_trust(tmp_path, TRUST + "mappings: mappings\n")
