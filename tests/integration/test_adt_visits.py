@@ -1,9 +1,13 @@
 """Visits through the whole pipeline: admissions, moves, leave, discharges and the cancel of each, in every order."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from adapter.cli.convert import Converter, Target
 from tests.integration.adt import dg1, in_every_order, message, pid, pr1, pv1, short
-from tests.integration.messages import CLOSURE, GASTROSCHISIS, Baby, a_baby
+from tests.integration.messages import CLOSURE, GASTROSCHISIS, Baby, a_baby, an_oru
 from tests.integration.trust import Trust
 
 ONE, OTHER = a_baby(1), a_baby(2, sex="M")
@@ -254,6 +258,26 @@ def test_of_a_swap_the_bytes_of_each_child_are_kept_apart(trust: Trust) -> None:
     trust.receive(message("A17", pid(ONE), pv1("V1"), pid(OTHER), pv1("V2", "PSW^171"), at="202609031005"))
     bodies = trust.bodies("ADT^A17")
     assert sorted((ONE.number in body, OTHER.number in body) for body in bodies) == [(False, True), (True, False)]
+
+
+def test_a_report_on_two_patients_gives_each_its_own_results(trust_on_each_store: Trust) -> None:
+    trust = trust_on_each_store
+    trust.each(*case(ONE), *case(OTHER))
+    first, other = an_oru(ONE, order="L1", value="11"), an_oru(OTHER, order="L2", value="22")
+    trust.receive(first + b"\r".join(other.split(b"\r")[1:]))
+    sexes = {row["child"]: row["sex"] for row in trust.rows("infant")}
+    assert {sexes[child]: trust.values(child) for child in sexes} == {"female": ["11"], "male": ["22"]}
+    bodies = trust.bodies("ORU^R01")
+    assert sorted((ONE.number in body, OTHER.number in body) for body in bodies) == [(False, True), (True, False)]
+
+
+def test_convert_mixes_no_two_patients_of_a_message(tmp_path: Path) -> None:
+    segments = [pid(ONE), pv1("V1", admitted="202609010300"), pid(OTHER), pv1("V2", "PSW^171", admitted="202609010300")]
+    file = tmp_path / "swap.hl7"
+    file.write_bytes(message("A17", *segments, at="202609031005"))
+    rows = json.loads(Converter(vendor=None, to=Target.CSOR, is_checked=False).convert(file))
+    assert sorted(row["sex"] for row in rows["infant"]) == ["female", "male"]
+    assert len({row["child"] for row in rows["admission"]}) == len(rows["admission"]) == 2
 
 
 @pytest.mark.behaviour(123)
