@@ -203,3 +203,12 @@ def test_a_text_of_several_segments_is_traced_to_each_of_its_pieces() -> None:
     assert mark == "~"
     assert "\n".join(line.replace("\\T\\", "&") for piece in pieces for line in piece.split(mark)) == "Zoë:\na&b\nc"
     assert origin.steps[-1].result == "Zoë:\na&b\nc"
+
+
+@pytest.mark.parametrize(("event", "status"), [("T02", "final"), ("T08", "final"), ("T11", "entered-in-error")])
+def test_a_report_that_comes_as_a_document_is_the_report_of_its_examination(event: str, status: str) -> None:
+    txa = "TXA|1|DI|TX|20260103110000||||||||D1|||||AU||AV"
+    statement = stated(a_message(f"MDM^{event}", f"EVN|{event}|20260103121000", PID, REPORT, txa, "OBX|1|TX|R||Seen."))
+    assert the_image(statement).resources[0]["status"] == status
+    assert the_image(statement).resources[0]["conclusion"] == "Seen."
+    assert [item.kind for item in statement.items] == [ItemKind.PATIENT, ItemKind.IMAGING]
