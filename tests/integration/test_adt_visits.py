@@ -52,9 +52,13 @@ def test_an_admission_of_an_unknown_patient_makes_child_and_visit(trust: Trust, 
 
 @pytest.mark.behaviour(114)
 @pytest.mark.parametrize("event", ["A05", "A14"])
-def test_a_planned_visit_is_no_admission_until_the_patient_comes(trust: Trust, event: str) -> None:
+@pytest.mark.parametrize("kind", ["P", "I"])
+def test_a_planned_visit_is_no_admission_until_the_patient_comes(trust: Trust, event: str, kind: str) -> None:
+    """Some senders write into PV1-2 already what the visit will be."""
+
     def told(baby: Baby) -> list[bytes]:
-        return [message(event, pid(baby), pv1(visit_of(baby), kind="P"), at="202609010200")]
+        visit = pv1(visit_of(baby), kind=kind, admitted="202609010300")
+        return [message(event, pid(baby), visit, at="202609010200")]
 
     assert in_every_order(trust, told, case, **ADMISSION, **STAYS) == {"admission": [], "ward_stay": []}
     trust.receive(admit(a_baby(100)))
