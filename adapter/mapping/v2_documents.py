@@ -138,16 +138,17 @@ def _together(pieces: Sequence[_Piece], delimiters: Delimiters) -> "list[list[_P
         is_next = (
             last is not None and last.line == piece.line - 1 and (last.group, last.test) == (piece.group, piece.test)
         )
-        if last is not None and is_next and not _begins(piece, delimiters) and _is_open(groups[-1], delimiters):
+        if last is not None and is_next and not _begins(piece, delimiters) and _takes(groups[-1][0], piece, delimiters):
             groups[-1].append(piece)
         else:
             groups.append([piece])
     return groups
 
 
-def _is_open(group: Sequence[_Piece], delimiters: Delimiters) -> bool:
-    """Whether more may follow: base64 ends with its padding, and only a PDF is known to go on."""
-    return _begins(group[0], delimiters) and not _data(group[-1], delimiters).endswith("=")
+def _takes(first: _Piece, piece: _Piece, delimiters: Delimiters) -> bool:
+    """Whether a piece that begins no PDF goes on with one: unless it says of itself that it is something else."""
+    declared = [*piece.value.split(delimiters.component), "", ""] if piece.kind == "ED" else []
+    return _begins(first, delimiters) and (not declared or _type(declared, "") in (_PDF_TYPE, _UNKNOWN_TYPE))
 
 
 def _data(piece: _Piece, delimiters: Delimiters) -> str:

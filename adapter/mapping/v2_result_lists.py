@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from adapter.assertion import Form, Item, ItemKind
 
 _NO_ORDER = "obs||"
+_PARTS = 5
 
 
 def result_lists(items: Sequence[Item]) -> list[Item]:
     """One list for each order and test (OBR-3, OBR-4) of a message; results without an order's number are in none."""
     found: dict[str, list[Item]] = {}
     for item in items:
-        if item.kind is ItemKind.OBSERVATION and not item.key.startswith(_NO_ORDER):
-            _, order, battery, _, _, *specimen_time = item.key.split("|")
-            found.setdefault("|".join(("list", order, battery, *specimen_time)), []).append(item)
+        # obs|order|battery|test|sub-id, then what else tells orders apart; a vendor's keys may be others.
+        parts = item.key.split("|")
+        if item.kind is ItemKind.OBSERVATION and len(parts) >= _PARTS and not item.key.startswith(_NO_ORDER):
+            found.setdefault("|".join(("list", *parts[1:3], *parts[_PARTS:])), []).append(item)
     return [_list(key, listed) for key, listed in found.items()]
 
 

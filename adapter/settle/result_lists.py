@@ -104,7 +104,7 @@ def _left_out(item: Item, source: Source, key: str) -> list[Said]:
 
 
 def _order_of(key: str) -> tuple[str, ...]:
-    """Feed, order, test ordered, and the time of the specimen where the order has no number of its own."""
+    """Feed, order, test ordered, and what else tells orders apart; without the test and its sub-id."""
     feed, _, rest = key.partition("|obs|")
-    order, battery, _, _, *specimen_time = rest.split("|")
-    return feed, order, battery, *specimen_time
+    parts = rest.split("|")
+    return feed, *parts[:2], *parts[4:]

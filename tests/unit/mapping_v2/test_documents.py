@@ -51,6 +51,7 @@ def cut(pieces: int) -> list[str]:
         [in_ed("\\.br\\".join(cut(4)))],
         [in_ed("\\X0D0A\\".join(cut(4)))],
         [in_ed(TEXT.rstrip("="))],
+        [in_ed(base64.b64encode(PDF[at : at + 400]).decode(), at) for at in range(0, len(PDF), 400)],
         [f"OBX|1|CE|PDF^Report||^^^^{TEXT}||||||F"],
         [f"OBX|1|CE|PDF^Report||{'^'.join(cut(3))}||||||F"],
         [f"OBX|{n}|CE|PDF^Report||{each}||||||F" for n, each in enumerate(cut(3), start=1)],
