@@ -5,7 +5,7 @@ rules only, no segment's meaning.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -207,6 +207,15 @@ class Message:
             return span
         start = byte_length(self._escaped[: span.start], self.encoding)
         return Span(start, start + byte_length(self._escaped[span.start : span.end], self.encoding))
+
+    def byte_offsets(self, places: Iterable[int]) -> list[int]:
+        """Where these places of the text, in rising order, lie in the bytes; each byte is counted once."""
+        found, last, at = [], 0, 0
+        for place in places:
+            at += byte_length(self._escaped[last:place], self.encoding)
+            last = place
+            found.append(at)
+        return found
 
     @property
     def type(self) -> str:

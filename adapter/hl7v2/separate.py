@@ -4,20 +4,17 @@ Laboratories report on several patients in one ORU, A17 swaps the beds of two, A
 its PID (HL7 v2.5.1 §3.3, §7.3). What stands before the first PID belongs to all.
 """
 
-from adapter.hl7v2.message import Message, Span
+from adapter.hl7v2.message import Message
 
 _PATIENT = "PID"
 
 
 def separate(message: Message) -> list[bytes]:
     """One message for each PID segment, of the sender's own bytes; none where there is but one patient."""
-    lines = message.lines
-    if sum(line[:3] == _PATIENT for line in lines) < 2:
+    places = [at for line, at in zip(message.lines, message.starts, strict=True) if line[:3] == _PATIENT]
+    if len(places) < 2:
         return []
-    segments = message.segments
-    starts = [
-        message.bytes_of(Span(segment.offset, segment.offset)).start for segment in segments if segment.name == _PATIENT
-    ]
+    starts = message.byte_offsets(places)
     raw = message.raw
     common = raw[: starts[0]]
     ends = [*starts[1:], len(raw)]
