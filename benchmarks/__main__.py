@@ -166,6 +166,7 @@ def main() -> int:
     quick = "--quick" in sys.argv[1:]
     print(_machine(), flush=True)
     bars: list[Bar] = []
+    unmeasured = 0
     for measured in (
         _parse_and_map,
         _searchset,
@@ -176,12 +177,19 @@ def main() -> int:
         _journey,
         _nth_result,
     ):
-        found = measured(quick=quick)
+        try:
+            found = measured(quick=quick)
+        except radiology_to_rows.NotInstalled as missing:
+            unmeasured += 1
+            print(f"NOT MEASURED              {missing}", flush=True)
+            continue
         for bar in found if isinstance(found, list) else [found]:
             bars.append(bar)
             print(bar.line(), flush=True)
-    missed = sum(not bar.is_met for bar in bars)
-    print(f"{len(bars) - missed} of {len(bars)} bars met" + (" (quick form)" if quick else ""))
+    missed = unmeasured + sum(not bar.is_met for bar in bars)
+    print(
+        f"{len(bars) + unmeasured - missed} of {len(bars) + unmeasured} bars met" + (" (quick form)" if quick else "")
+    )
     return int(missed > 0)
 
 

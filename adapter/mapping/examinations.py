@@ -6,6 +6,7 @@ examined; they are never evidence of a disease (ruling R1).
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -33,7 +34,7 @@ class ExaminationRow(Positioned):
     display: str = ""
     source: str = ""
 
-    @property
+    @cached_property
     def place(self) -> str:
         return f"{Path(self._file).name}:{self._line}"
 

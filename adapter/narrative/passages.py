@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from adapter.narrative.cues import HEADINGS, Assertion
@@ -60,8 +61,13 @@ class _Edge(NamedTuple):
     plain: Assertion
 
 
-def passages(text: str) -> Iterator[Passage]:
-    """The sentences in their order."""
+@lru_cache(maxsize=4)
+def passages(text: str) -> tuple[Passage, ...]:
+    """The sentences in their order. Of one report both its reader and its judge ask."""
+    return tuple(_passages(text))
+
+
+def _passages(text: str) -> Iterator[Passage]:
     begin, heading, plain = 0, "", _PLAIN["findings"]
     for edge in [*sorted(_edges(text)), _Edge(len(text), len(text), "", plain)]:
         for start, end in _sentences(text, begin, edge.at):

@@ -86,8 +86,6 @@ class Reader:
 
     def read(self, text: str) -> list[Mention]:
         """Every mention, in the order of the text."""
-        if not self._any.search(text):
-            return []
         return [mention for passage in passages(text) for mention in self._in_passage(text, passage)]
 
     def _in_passage(self, text: str, passage: Passage) -> Iterator[Mention]:
