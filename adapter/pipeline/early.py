@@ -124,7 +124,7 @@ class EarlyReader:
     def _may_be_ours(self, message: QueuedMessage, body: bytes) -> bool:
         """False for what the work process puts aside at a glance, unless the registry knows its patient."""
         start = body.find(_PID)
-        patient = body[start : body.find(b"\r", start + 1)]
+        patient = body[start : body.find(b"\r", start + 1)] if start >= 0 else body
         if patient in self._ours:
             return True
         first = self._translate.first(message.feed, message.media, body)
