@@ -1,6 +1,7 @@
 """Puts the documents of a message where they belong: to the report or document they came with, else by themselves."""
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.hl7v2.message import Message
@@ -33,7 +34,7 @@ def walked(walk: Walk, message: Message, lines: Sequence[str]) -> Walk:
 
 def _is_of_image(walk: Walk, document: Document) -> bool:
     """Whether what it came with is no report of a laboratory, whose documents its Observations show."""
-    holders = [made.resource for made in walk.made if isinstance(made, Made) and _holds(made, document)]
+    holders = [made.resource for made in walk.made if _may_hold(made) and made.line == document.group]
     kinds = (
         coding.get("code")
         for resource in holders
@@ -46,8 +47,9 @@ def _is_of_image(walk: Walk, document: Document) -> bool:
 def _attach(walk: Walk, documents: Sequence[Document]) -> list[Document]:
     """Give each document to what its OBR or TXA made; those that are left belong to a report that is no item."""
     left = []
+    holders = {made.line: n for n, made in reversed(list(enumerate(walk.made))) if _may_hold(made)}
     for document in documents:
-        at = next((n for n, made in enumerate(walk.made) if _holds(made, document)), None)
+        at = holders.get(document.group)
         made = walk.made[at] if at is not None else None
         if at is None or not isinstance(made, Made):
             left.append(document)
@@ -59,8 +61,8 @@ def _attach(walk: Walk, documents: Sequence[Document]) -> list[Document]:
     return left
 
 
-def _holds(made: Made | Item, document: Document) -> bool:
-    return isinstance(made, Made) and made.line == document.group and made.plan.resource in _HOLDERS
+def _may_hold(made: Made | Item) -> TypeGuard[Made]:
+    return isinstance(made, Made) and made.plan.resource in _HOLDERS
 
 
 def _alone(walk: Walk, documents: Sequence[Document], lines: Sequence[str], *, separator: str) -> list[Item]:

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from adapter.assertion import Resource
@@ -78,12 +79,13 @@ def taken_out(
     for piece in pieces:
         left[piece.line] = _as_ed(left[piece.line], piece, delimiters) if keeps_ed else _BLANK
     documents, problems = [], []
+    numbers = list(accumulate(line.startswith("OBX") for line in lines))
     for group in _together(pieces, delimiters):
         attachment, fault = _attachment(group, delimiters, keeps_data=keeps_data)
         first = group[0]
         if fault:
-            number = sum(line.startswith("OBX") for line in lines[: first.line + 1])
-            problems.append(Problem(code=ProblemCode.BAD_DOCUMENT, text=fault, at=f"OBX[{number}]-5"))
+            at = f"OBX[{numbers[first.line]}]-5"
+            problems.append(Problem(code=ProblemCode.BAD_DOCUMENT, text=fault, at=at))
         if attachment:
             code, _, rest = first.test.partition(delimiters.component)
             title = rest.partition(delimiters.component)[0] or code
