@@ -86,11 +86,11 @@ class MllpConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read the frames in what came."""
-        self._heard_at = self._loop.time()
         self.take(bytes(self._view[:nbytes]))
 
     def take(self, data: bytes) -> None:
-        """The next bytes of the connection."""
+        """The next bytes of the connection, as they came or decrypted."""
+        self._heard_at = self._loop.time()
         for event in self._deframer.feed(data):
             if type(event) is Frame:
                 self._take_frame(event.body)

@@ -334,3 +334,20 @@ def test_a_context_of_ours_verifies_the_name_of_the_port(ours: Papers) -> None:
         plain = socket.create_connection(("127.0.0.1", running.listener.port), timeout=5)
         with pytest.raises(ssl.SSLCertVerificationError):
             stranger(ours).wrap_socket(plain, server_hostname="another.example")
+
+
+@pytest.mark.behaviour(73)
+def test_over_tls_a_slow_block_and_a_busy_connection_are_not_taken_for_silent_ones(ours: Papers) -> None:
+    limits = MllpLimits(frame_s=0.4, idle_s=0.6)
+    with a_listener(Disk().append, limits=limits, terms=terms(ours)) as running:
+        client = running.client(tls=stranger(ours))
+        block = frame(a_message("SLOW"))
+        for start in range(0, len(block), 12):
+            client.send(block[start : start + 12])
+            time.sleep(0.1)
+        assert client.answer() == Ack("AA", "SLOW", "")
+        for number in range(6):
+            time.sleep(0.15)
+            client.send(frame(a_message(f"M{number}")))
+            assert client.answer() == Ack("AA", f"M{number}", "")
+        assert (running.tally["mllp.stalled"], running.tally["mllp.idle_closed"]) == (0, 0)
