@@ -75,6 +75,22 @@ def test_coded_data_of_billing_are_an_update_of_the_spell(trust: Trust, kind: st
     assert trust.cases()["gastroschisis"] == "confirmed"
 
 
+@pytest.mark.behaviour(97)
+@pytest.mark.parametrize("kind", ["ORM^O01", "OMG^O19", "OML^O21", "ORU^R01", "SIU^S12", "MDM^T02", "REF^I12"])
+def test_the_reason_of_an_order_is_no_list_of_the_visit(trust: Trust, kind: str) -> None:
+    trust.receive(an_adt("A01", ONE, at="202609010310", codes=[GASTROSCHISIS], operations=[(CLOSURE, "202609011400")]))
+    reason = [
+        "ORC|NW|P1|F1",
+        "OBR|1|P1|F1|FBC",
+        "DG1|1||Z38.0^Singleton^I10|||W",
+        "PR1|1||X00.1^Other^OPCS-4||202609020800",
+    ]
+    trust.receive(a_coding(kind, "202609020900", *reason))
+    assert {row["codes"][0]["code"] for row in trust.rows("diagnosis")} == {"Q79.3"}
+    assert [row["codes"][0]["code"] for row in trust.rows("operation")] == ["T28.1"]
+    assert trust.cases()["gastroschisis"] == "confirmed"
+
+
 @pytest.mark.behaviour(142)
 def test_a_booking_makes_no_visit_until_the_child_arrives(trust: Trust) -> None:
     trust.receive(an_adt("A01", ONE, at="202609010310", codes=[GASTROSCHISIS]))
