@@ -154,6 +154,8 @@ class Reader:
 
     def number(self, piece: str) -> Decimal | None:
         """A decimal with its digits kept (`72.50`); None where the text is not exactly a number."""
+        if _NUMBER.match(piece):  # nearly every one: nothing to unescape, nothing to trim
+            return Decimal(piece)
         text = self.text(piece)
         return Decimal(text) if _NUMBER.match(text) else None
 

@@ -26,6 +26,8 @@ _TIMES = frozenset({"DT", "DTM", "TS"})
 
 def observation_value(reader: Reader, text: str, rule: FieldRule, kind: str = "", unit: str = "") -> Json | None:
     """The element or elements of value[x] for OBX-5; `kind` is OBX-2, `unit` is OBX-6."""
+    if kind == "NM":
+        return _numeric(reader, text, unit)
     kind = kind.partition(reader.component)[0].strip()
     if kind == "NM":
         return _numeric(reader, text, unit)
