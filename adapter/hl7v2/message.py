@@ -122,7 +122,18 @@ def nth(text: str, number: int, delimiter: str) -> Span:
 class Message:
     """A tokenised message. `lines` are the segments' texts; `Segment`s are made only when asked for."""
 
-    __slots__ = ("_escaped", "_segments", "_starts", "delimiters", "encoding", "lines", "problems", "raw", "text")
+    __slots__ = (
+        "_escaped",
+        "_segments",
+        "_starts",
+        "delimiters",
+        "encoding",
+        "header",
+        "lines",
+        "problems",
+        "raw",
+        "text",
+    )
 
     def __init__(self, raw: bytes, *, encoding: str | None = None) -> None:
         """See `parse`."""
@@ -130,6 +141,7 @@ class Message:
         if header is None:
             raise Unparsable(_no_header(raw))
         self.raw = raw
+        self.header = header
         self.delimiters = header.delimiters
         self.text, self.encoding, fault, self._escaped = decode(raw, header.charset, encoding)
         self._segments: list[Segment] | None = None

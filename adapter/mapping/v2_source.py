@@ -226,13 +226,14 @@ class BlockSource:
             if rule.as_ is Conversion.RESULT_STATUS:
                 at = self.first_rule + index
                 yield f"    beside{at} = memory{at}({self._field(rule.using[0])})"
-        yield f"    end, f = len(lines), g.get({self.segment!r}, NONE)"
+        yield f"    end, f, empty, event = len(lines), g.get({self.segment!r}, NONE), NONE[:{width}], g['event']"
         yield "    while i < end:"
         yield "        line = lines[i]"
-        yield f"        if not line.startswith({self.segment!r}): break"
+        yield f"        if line[:3] != {self.segment!r}: break"
         yield "        f = line.split(sep)"
         yield "        n = len(f)"
-        yield f"        if n < {width}: f += NONE[:{width} - n]"
+        # All of it: to cut off what is too much would take longer than to have it.
+        yield f"        if n < {width}: f += empty"
         for entry in self._entry(in_run=True):
             yield f"        if not ({entry}):"
             yield "            i += 1"
@@ -290,7 +291,7 @@ class BlockSource:
         yield "        gone = w.take_cleared() if cleared else ()"
         if self.block.item is Role.OBSERVATION:
             kind = f"kinds[{self._field(KIND_OF)}]"
-            yield f"        made.append(Item({kind}, {key}, {clock}, {rank}, g['event'], PATCH, [r], gone))"
+            yield f"        made.append(Item({kind}, {key}, {clock}, {rank}, event, PATCH, [r], gone))"
         else:
             yield f"        made.append(new(Made, (p, r, i, {key}, {clock}, {rank}, gone, '')))"
 

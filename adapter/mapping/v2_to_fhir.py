@@ -6,6 +6,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -155,10 +156,15 @@ def state(message: Message, maps: V2Maps, *, timezone: ZoneInfo, rules: FeedRule
 
 def kind_of(message: Message) -> tuple[str, str]:
     """`ORU^R01` and `R01`."""
-    header = message.lines[0].split(message.delimiters.field, 9)
-    code, _, rest = (header[8] if len(header) > 8 else "").partition(message.delimiters.component)
-    event = rest.partition(message.delimiters.component)[0]
-    return (f"{code}^{event}", event) if event else (message.type, message.event)
+    return _named(message.header.type) or (message.type, message.event)
+
+
+@lru_cache(maxsize=1024)
+def _named(written: bytes) -> tuple[str, str] | None:
+    """None where MSH-9 names no event, or not in plain letters."""
+    kind = written.decode("ascii", "replace")
+    event = kind.partition("^")[2]
+    return (kind, event) if event and kind.isascii() else None
 
 
 def is_of_two(message: Message, maps: V2Maps) -> bool:
