@@ -125,7 +125,7 @@ class Translator:
         if media == Media.HL7V2:
             reading = self._feeds.of(feed)
             message = reading.parse(body)
-            if body.count(_PID) > 1 and not reading.is_of_two(message) and (pieces := separate(message)):
+            if _may_be_several(body) and not reading.is_of_two(message) and (pieces := separate(message)):
                 return Read([], message.content, _stamp_us(message, reading), body, pieces)
             return Read([reading.state(message)], message.content, _stamp_us(message, reading), body)
         found = self._reader.read(body)
@@ -140,11 +140,16 @@ class Translator:
         if media == Media.HL7V2:
             reading = self._feeds.of(feed)
             message = reading.parse(body)
-            whose = reading.whose(message)
+            whose = None if _may_be_several(body) else reading.whose(message)
             if whose is not None:
                 whole = partial(self, feed, media, body)
                 return Read([whose], (), 0, body, whole=whole)
         return self(feed, media, body)
+
+
+def _may_be_several(body: bytes) -> bool:
+    """Asked of every message: whether it can speak of several patients."""
+    return body.count(_PID) > 1 or b"\rpid" in body
 
 
 def _stamp_us(message: Message, reading: FeedReading) -> int:

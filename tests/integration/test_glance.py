@@ -110,3 +110,17 @@ def test_who_becomes_ours_by_the_nhs_number_alone_gets_what_was_put_aside(trust:
         an_adt("A01", baby, at="202609020901", codes=[GASTROSCHISIS]),
     )
     assert trust.values() == ["11"]
+
+
+@pytest.mark.behaviour(135)
+def test_a_second_patient_who_is_hidden_in_a_message_about_a_stranger_is_seen_by_a_person(trust: Trust) -> None:
+    baby, adult = a_baby(970), a_baby(971, born="19860412")
+    trust.receive(an_adt("A01", baby, at="202609020900", codes=[GASTROSCHISIS]))
+    for nth, other in enumerate((" PID|", "pid|")):
+        hidden = baby.pid().replace("PID|", other) + f"\rOBR|2||H{nth}|BIO\rOBX|1|NM|CRPB^^WINPATH||99|mg/L|||||F\r"
+        trust.receive(an_oru(adult, order=f"L{nth}", value="7", ward=RADIOLOGY) + hidden.encode())
+        trust.receive(
+            an_oru(a_baby(970), order=f"M{nth}", value="8") + hidden.replace(baby.pid()[6:], adult.pid()[6:]).encode()
+        )
+    assert trust.parked() == ["P203"] * 4
+    assert trust.values() == []

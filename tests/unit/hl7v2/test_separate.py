@@ -1,7 +1,10 @@
 """A message about several patients, taken apart: each piece is one patient's, and of the sender's own bytes."""
 
+from time import process_time
+
 import pytest
 
+from adapter.errors import IdentityConflict
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.separate import separate
 
@@ -23,3 +26,25 @@ def test_whatever_ends_the_segments(end: bytes) -> None:
 @pytest.mark.parametrize("more", [b"", b"NTE|1||PID is a word\r", b"OBX|1|TX|PID||PID\r"])
 def test_a_message_of_one_patient_is_left_whole(more: bytes) -> None:
     assert separate(Message.parse(HEAD + ONE + more)) == []
+
+
+def test_a_body_of_several_messages_is_taken_apart_at_each_header() -> None:
+    other = HEAD.replace(b"A17", b"A08").replace(b"M1", b"M2") + OTHER
+    assert separate(Message.parse(HEAD + ONE + other)) == [HEAD + ONE, other]
+
+
+@pytest.mark.parametrize("end", ["", " ", "\t", "\n ", "\x0b", "\x0c", "\x00", "\x85", "\u2028", "\ufeff"])
+@pytest.mark.parametrize(
+    "write", [str, lambda text: text.replace("PID|", "pid|"), lambda text: text.replace("PID|", "PID^")]
+)
+def test_a_patient_whose_segment_is_not_read_as_one_is_not_given_to_the_one_before(end: str, write: type[str]) -> None:
+    other = end + write(OTHER.decode())
+    if other != OTHER.decode():
+        with pytest.raises(IdentityConflict):
+            separate(Message.parse(HEAD + ONE + other.encode()))
+
+
+def test_a_million_line_ends_are_looked_through_at_once() -> None:
+    began = process_time()
+    assert separate(Message.parse(HEAD + ONE + b"NTE|1||" + b"\n" * 1_000_000 + b"PID\r")) == []
+    assert process_time() - began < 2
