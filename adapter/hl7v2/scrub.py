@@ -23,9 +23,9 @@ _WRITTEN_TIME = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})([ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?\Z", re.ASCII
 )
 _NUMBER = re.compile(r"[<>=]{0,2}[+-]?\d{1,6}(?:\.\d{1,4})?|[<>=:/+-]{1,2}")
-_RESULT = re.compile(
-    r"[<>=]{0,2}\s*[+-]?\d{1,5}(?:[.,]\d{1,4})?(?:\s*(?:-|to|/|\+)\s*\d{1,5}(?:\.\d{1,4})?)?\s*[*HLhl]{0,2}"
-)
+# A telephone number begins with 0 and a digit, a result does not.
+_PLAIN = r"(?!0\d)\d{1,5}(?:[.,]\d{1,4})?"
+_RESULT = re.compile(rf"[<>=]{{0,2}}\s*[+-]?{_PLAIN}(?:\s*(?:-|to|/|\+)\s*{_PLAIN})?\s*[*HLhl]{{0,2}}")
 _MESSAGE_TYPE = re.compile(r"[A-Z]{3}|[A-Z]\d{2}|[A-Z]{3}_[A-Z]\d{2}")
 _DATA = re.compile(r"[A-Za-z0-9+/=\s]{64,}")
 _POSTCODE = re.compile(r"[A-Za-z]{1,2}\d[A-Za-z\d]?\s*\d[A-Za-z]{2}")

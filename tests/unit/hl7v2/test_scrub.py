@@ -285,6 +285,12 @@ def test_plain_results_stay(result: str) -> None:
     assert field(done, "OBX", 5) == result
 
 
+@pytest.mark.parametrize("phone", ["01134-96000", "07700/90012", "01134 - 9600", "0113+49600"])
+def test_a_telephone_number_is_no_range(phone: str) -> None:
+    (text,) = scrubbed(a_patient(1, f"OBX|1|ST|CRP||{phone}"))
+    assert not re.search(r"[0-8]", field(text, "OBX", 5))
+
+
 def test_a_document_keeps_its_length_and_that_it_is_a_pdf() -> None:
     data = "JVBERi0xLjQK" + "UXVhYmFhYnRo" * 20 + "=="
     (done,) = scrubbed(a_message("PID|1||X1", f"OBX|1|ED|DOC||^AP^PDF^Base64^{data}||||||F"))
