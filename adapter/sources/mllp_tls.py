@@ -57,7 +57,9 @@ class TlsGate(asyncio.BufferedProtocol, asyncio.Transport):
         return self._cipher
 
     def buffer_updated(self, nbytes: int) -> None:
-        """The next bytes, still encrypted."""
+        """The next bytes, still encrypted; after the sender's goodbye nothing is read, so nothing is kept."""
+        if self._is_ended:
+            return
         self._incoming.write(self._cipher[:nbytes])
         self._advance()
 

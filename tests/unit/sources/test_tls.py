@@ -1,6 +1,7 @@
 """MLLP over TLS with real certificates, and with peers that do not play by its rules."""
 
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -351,3 +352,25 @@ def test_over_tls_a_slow_block_and_a_busy_connection_are_not_taken_for_silent_on
             client.send(frame(a_message(f"M{number}")))
             assert client.answer() == Ack("AA", f"M{number}", "")
         assert (running.tally["mllp.stalled"], running.tally["mllp.idle_closed"]) == (0, 0)
+
+
+def test_what_comes_after_a_senders_goodbye_is_not_kept(ours: Papers) -> None:
+    disk = Disk()
+    disk.gate.clear()
+    with a_listener(disk.append, terms=terms(ours)) as running:
+        client = running.client(tls=stranger(ours))
+        client.send(frame(a_message("LAST")))
+        time.sleep(0.1)
+        client.socket.settimeout(0.2)
+        assert isinstance(client.socket, ssl.SSLSocket)
+        with contextlib.suppress(OSError):
+            client.socket.unwrap()
+        for _ in range(40):
+            os.write(client.socket.fileno(), b"\x17\x03\x03\x40\x00" + b"x" * 60_000)
+            time.sleep(0.005)
+        (connection,) = running.listener._desk.connections
+        kept = connection._stream._incoming.pending
+        disk.gate.set()
+        assert kept < 100_000
+        assert eventually(lambda: running.listener.connections == 0)
+    assert [one.body for one in disk.messages] == [a_message("LAST")]
