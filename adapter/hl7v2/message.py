@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from adapter.errors import Problem, ProblemCode, Unparsable
-from adapter.hl7v2.charset import byte_length, decode
+from adapter.hl7v2.charset import byte_length, chosen_codec, decode
 from adapter.hl7v2.escapes import unescape
 from adapter.hl7v2.header import JUNK, Delimiters, Header, content_without_stamp, read_header, without_stamp
 
@@ -147,9 +147,9 @@ class Message:
         self._segments: list[Segment] | None = None
         self._starts: list[int] | None = None
         self.problems: tuple[Problem, ...] = ()
-        text = self.text
+        text = self.text.rstrip(_ENDS)
         if text[:3] == "MSH" and "\n" not in text and _irregular(self.delimiters.field)(text) is None:
-            self.lines = text.rstrip(_ENDS).split("\r")
+            self.lines = text.split("\r")
         else:
             spans = _spans(self.text, self.delimiters.field)
             self._starts = [span.start for span in spans]
@@ -263,10 +263,42 @@ class Message:
         return self.segments[0].component(12)
 
 
+class Plain(NamedTuple):
+    """The segments of a message that is written as nearly all are; what reads them finds what a `Message` holds."""
+
+    delimiters: Delimiters
+    encoding: str
+    lines: list[str]
+
+
+_PLAIN = b"MSH|^~\\&|"
+_PLAIN_DELIMITERS = Delimiters("|")
+_CHARSET = 17
+"""MSH-18: MSH-1 is the separator itself, so it is the eighteenth piece."""
+
+
+def read_plain(raw: bytes, *, encoding: str | None = None) -> Plain | None:
+    """The usual delimiters, whole UTF-8, a segment in each line, ended by CR alone; None for all else."""
+    end = raw.find(b"\r")
+    if end < 0 or not raw.startswith(_PLAIN):
+        return None
+    header = raw[:end].split(b"|", _CHARSET + 1)
+    codec, fault = chosen_codec(header[_CHARSET][:40] if len(header) > _CHARSET else b"", encoding)
+    if fault or codec != "utf-8":
+        return None
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    if "\n" in text or _irregular("|")(text) is not None:
+        return None
+    return Plain(_PLAIN_DELIMITERS, codec, text.rstrip(_ENDS).split("\r"))
+
+
 @lru_cache(maxsize=64)
 def _irregular(separator: str) -> Callable[[str], re.Match[str] | None]:
-    """Finds what forbids a plain split at CR: an empty line, a line that starts no segment."""
-    return re.compile(rf"\r(?![A-Z][A-Z0-9]{{2}}[{re.escape(separator)}\r]|[\r\x1c\x1a\x00]*\Z)").search
+    """Finds what forbids a plain split at CR: an empty line, a line that starts no segment. Looks at no place twice."""
+    return re.compile(rf"\r(?![A-Z][A-Z0-9]{{2}}(?:[{re.escape(separator)}\r]|\Z))").search
 
 
 @lru_cache(maxsize=64)

@@ -188,6 +188,14 @@ def test_a_million_line_ends_are_read_in_no_time() -> None:
     assert time.perf_counter() - start < 2
 
 
+@pytest.mark.parametrize("end", ["", "x", "\x1cx", "PID", "PID|1", "\r", "\x1c\r"])
+def test_a_run_of_line_ends_costs_no_more_than_its_length(end: str) -> None:
+    raw = (MSH + "\r" * 100_000 + end).encode()
+    start = time.process_time()
+    Message.parse(raw)
+    assert time.process_time() - start < 0.2
+
+
 @pytest.mark.parametrize("encoding", [None, "cp1252", "latin-1"])
 def test_a_byte_order_mark_is_no_part_of_the_message(encoding: str | None) -> None:
     message = Message.parse(b"\xef\xbb\xbf" + MSH.encode() + b"\rPID|1||123", encoding=encoding)
