@@ -40,9 +40,17 @@ _CAPITALS = re.compile(rf"^[ \t]*(?P<capitals>{_any_of(map(str.upper, _PLAIN))})
 # Any other words with a colon at the head of a line end the section before.
 _UNKNOWN = re.compile(r"^[ \t]*(?P<unknown>[A-Z][A-Za-z /&()-]{1,40}):", re.MULTILINE)
 
+# Headings begin at few places, and few words begin one: the expressions above are asked nowhere else.
+_WORD = re.compile(r"[\w/]+")
+_FIRST_OF_TEXT = re.compile(rf"{_BULLET}(?P<word>[\w/]+)")
+_FIRST_OF_CLAUSE = re.compile(rf"[\n.;?!|](?:(?<=\n){_BULLET}|[ \t]*)(?P<word>[\w/]+)")
+_FIRST_WORDS = frozenset(found[0] for found in map(_WORD.match, _PLAIN) if found)
+
 # A sentence ends at . ! ? ; before a space, at a blank line, and where a line does not go on in the next.
-_STOP = re.compile(r"(?<=[.!;])(?=\s)|(?<=\w\?)(?=\s)|(?<=\w\s\?)(?=\s*(?:\n|$))")
+_STOP = re.compile(r"[.!;?](?:(?<=[.!;])(?=\s)|(?<=\w\?)(?=\s)|(?<=\w\s\?)(?=\s*(?:\n|$)))")
 _NO_STOP = re.compile(r"\b(?:e\.g|i\.e|dr|mr|mrs|prof|approx|no|vs|\d)\.$", re.IGNORECASE)
+_LONGEST_NO_STOP = len("approx.")
+_LISTED = re.compile(r"[-*•>]|\(?\d{1,2}[.)]\s")
 _GOES_ON = re.compile(
     r"(?:,|\b(?:of|no|not|and|or|nor|the|a|an|with|without|for|in|to|from|by|is|are|was|were|be|been|possible|likely|any|"
     r"has|have|had|previous|suspected|portal|free|bowel|pneumatosis|\?))[ \t]*$",
@@ -77,13 +85,39 @@ def _passages(text: str) -> Iterator[Passage]:
 
 def _edges(text: str) -> Iterator[_Edge]:
     lines: set[int] = set()
-    for match in [*_KNOWN.finditer(text), *_CAPITALS.finditer(text)]:
-        words = next(filter(None, match.groupdict().values()))
-        lines.add(_line_start(text, match.end()))
-        yield _Edge(match.start(), match.end(), words, _PLAIN[" ".join(words.casefold().split())])
-    for match in _UNKNOWN.finditer(text):
-        if _line_start(text, match.end()) not in lines:
+    known, capitals = -1, -1
+    for at in _places(text):
+        if at >= known and (match := _KNOWN.match(text, at)):
+            known = match.end()
+            yield _edge(text, match, lines)
+        if at >= capitals and (match := _CAPITALS.match(text, at)):
+            capitals = match.end()
+            yield _edge(text, match, lines)
+    at = text.find(":")
+    while at >= 0:
+        start = _line_start(text, at)
+        match = _UNKNOWN.match(text, start) if start not in lines else None
+        if match:
             yield _Edge(match.start(), match.end(), match["unknown"], "present")
+        next_line = text.find("\n", at)
+        at = text.find(":", next_line) if next_line >= 0 else -1
+
+
+def _places(text: str) -> Iterator[int]:
+    """Where a known heading may begin, by its first word."""
+    first = _FIRST_OF_TEXT.match(text)
+    if first and first["word"].casefold() in _FIRST_WORDS:
+        yield 0
+    for match in _FIRST_OF_CLAUSE.finditer(text):
+        if match["word"].casefold() in _FIRST_WORDS:
+            at = match.start()
+            yield at if text[at] == "|" else at + 1
+
+
+def _edge(text: str, match: re.Match[str], lines: set[int]) -> _Edge:
+    words = match[match.lastgroup or 0]
+    lines.add(_line_start(text, match.end()))
+    return _Edge(match.start(), match.end(), words, _PLAIN[" ".join(words.casefold().split())])
 
 
 def _line_start(text: str, at: int) -> int:
@@ -92,15 +126,21 @@ def _line_start(text: str, at: int) -> int:
 
 def _sentences(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     for start, stop in _lines(text, begin, end):
-        yield from _stripped(text, _cuts(text, start, stop))
+        for first, last in _cuts(text, start, stop):
+            inner = text[first:last]
+            bare = inner.strip()
+            if bare:
+                at = first + len(inner) - len(inner.lstrip())
+                yield at, at + len(bare)
 
 
 def _cuts(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     start = begin
     for match in _STOP.finditer(text, begin, end):
-        if not _NO_STOP.search(text, start, match.start()):
-            yield start, match.start()
-            start = match.start()
+        stop = match.end()
+        if not _NO_STOP.search(text, max(start, stop - _LONGEST_NO_STOP), stop):
+            yield start, stop
+            start = stop
     yield start, end
 
 
@@ -111,27 +151,16 @@ def _lines(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
         stop = text.find("\n", at, end)
         if stop < 0:
             break
-        if not _is_joined(text[at:stop], text[stop + 1 : end]):
+        following = text.find("\n", stop + 1, end)
+        if not _is_joined(text[at:stop], text[stop + 1 : following if following >= 0 else end]):
             yield start, stop
             start = stop + 1
         at = stop + 1
     yield start, end
 
 
-def _is_joined(line: str, rest: str) -> bool:
-    following = rest.partition("\n")[0].strip()
-    stripped = line.rstrip()
-    if not stripped or not following or stripped.endswith((".", "!", ";", ":")):
-        return False
-    if re.match(r"[-*•>]|\(?\d{1,2}[.)]\s", following):
+def _is_joined(line: str, following: str) -> bool:
+    stripped, following = line.rstrip(), following.strip()
+    if not stripped or not following or stripped.endswith((".", "!", ";", ":")) or _LISTED.match(following):
         return False
     return following[0].islower() or bool(_GOES_ON.search(stripped)) or len(stripped) >= _LONG_LINE
-
-
-def _stripped(text: str, cuts: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    for start, end in cuts:
-        inner = text[start:end]
-        first = start + len(inner) - len(inner.lstrip())
-        last = start + len(inner.rstrip())
-        if first < last:
-            yield first, last
