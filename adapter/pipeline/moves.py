@@ -205,8 +205,10 @@ class Moves:
             fields = self._enrolment.named(number).known.fields
             moved = {field.removeprefix(MOVED): said for field, said in fields.items() if field.startswith(MOVED)}
             for key, account in visits:
-                went = moved.get(names.get(account, account)) if account else None
-                if went is not None:
+                if not account:
+                    continue
+                # The account may have been named anew before it went, or where it went to.
+                for went in filter(None, map(moved.get, {account, names.get(account, account)})):
                     self._move(key, number, SourceIdentifier(*went.value), clock_us=went.clock_us)
             for old, new in names.items():
                 went = moved.get(new)

@@ -1,11 +1,13 @@
 """Numbers through the whole pipeline: linked and unlinked, changed, moved; visits that go to another patient."""
 
+from itertools import permutations
+
 import pytest
 
 from adapter.cli.explain import explainer
 from adapter.dispatch import record_bytes
 from tests.integration.adt import dg1, message, mrg, orders, pid, pv1
-from tests.integration.messages import GASTROSCHISIS, TRUST, Baby, a_baby, an_adt, an_oru, nhs
+from tests.integration.messages import GASTROSCHISIS, NEC, TRUST, Baby, a_baby, an_adt, an_oru, nhs
 from tests.integration.trust import Trust
 
 ONE, OTHER = a_baby(1), a_baby(2, sex="M")
@@ -358,3 +360,21 @@ def test_what_was_moved_is_explained_and_what_its_pid_said_stays_with_the_first_
     fields = [each for found in (first, admission, measured) if found is not None for each in found.fields]
     told = {each.field: each.values[0].cuts[0].position for each in fields}
     assert (told["sex"], told["admit_dt"], told["value_num"]) == ("PID[1]-8", "PV1[1]-44", "OBX[1]-5")
+
+
+@pytest.mark.behaviour(110)
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_an_account_that_is_named_anew_where_it_went_to_has_gone_there_all_the_same(
+    trust: Trust, order: tuple[int, ...]
+) -> None:
+    trust.receive(an_adt("A01", ONE, at="202609010900", codes=[GASTROSCHISIS]))
+    told = [
+        message("A08", pid(OTHER, account="ACC1"), pv1("V9"), dg1(NEC), at="202609020100"),
+        message("A44", pid(ONE, account="ACC1"), mrg(OTHER.number, account="ACC1"), at="202609020400"),
+        message("A49", pid(ONE, account="ACC2"), mrg(ONE.number, account="ACC1"), at="202609020500"),
+    ]
+    trust.each(*(told[place] for place in order))
+    case_of = {row["child"] for row in trust.rows("condition_case") if row["condition"] == "gastroschisis"}
+    assert [(row["child"] in case_of, row["codes"][0]["code"]) for row in trust.rows("diagnosis")].count(
+        (True, "P77")
+    ) == 1
