@@ -107,6 +107,8 @@ class Relevant(NamedTuple):
     """Segments that look ahead."""
     aside: frozenset[str]
     """Segments whose line is put aside, to be split when a rule asks for it."""
+    adding: dict[str, Plan]
+    """Segments that come in runs and, where they make nothing, add to one resource: a report's lines."""
 
 
 class Made(NamedTuple):
@@ -222,7 +224,11 @@ class Engine:
         # The loops over runs read segments that are split already.
         split = {place(path).segment for plan in self.runs.values() for path in made_of(plan.block)}
         aside = {name for name in PUT_ASIDE if not plans.get(name)} - split
-        return Relevant(plans, frozenset(looking), frozenset(aside))
+        return Relevant(plans, frozenset(looking), frozenset(aside), self._adding(plans))
+
+    def _adding(self, plans: Mapping[str, Sequence[Plan]]) -> dict[str, Plan]:
+        others = {name: [each for each in plans.get(name, ()) if each is not run] for name, run in self.runs.items()}
+        return {name: each[0] for name, each in others.items() if len(each) == 1 and each[0].place == "current"}
 
     def _held(self, group: dict[str, Any], name: str) -> list[str]:
         """The fields of a segment, split now where its line was only put aside."""

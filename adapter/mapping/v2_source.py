@@ -1,7 +1,8 @@
 """Writes the Python source for one block of mapping rules: picking fields, testing conditions, putting values in place.
 
 For each block: `make` (the resource of one segment), `around` (all it is made of beside its own segment), `key`,
-`clock`, `rank`, and `many` (a loop over a run of such segments, with all that cannot change taken out of it).
+`clock`, `rank`, and `many` (a loop over a run of such segments, with all that cannot change taken out of it; where they
+add to one resource, it is copied once).
 """
 
 import re
@@ -46,6 +47,8 @@ class BlockSource:
         yield from self._pick("rank", (self.block.rank,) if self.block.rank else ())
         if self.block.place == "new":
             yield from self._many(width)
+        elif self.block.place == "current":
+            yield from self._adding(width)
 
     def _gate(self) -> Iterator[str]:
         """Whether the order is of the class that the whole block is for: asked before anything is looked up."""
@@ -226,6 +229,19 @@ class BlockSource:
             if rule.as_ is Conversion.RESULT_STATUS:
                 at = self.first_rule + index
                 yield f"    beside{at} = memory{at}({self._field(rule.using[0])})"
+        yield from self._loop(width)
+        yield "        r = common.copy()"
+        self._in_run = True
+        yield from indented(8, self._each())
+        self._in_run = False
+        yield from self._entry_made(is_shared_clock)
+        yield "        if faults: w.tell(lines, i)"
+        yield "        i += 1"
+        yield f"    g[{self.segment!r}] = f"
+        yield from ("    return i", "")
+
+    def _loop(self, width: int) -> Iterator[str]:
+        """The head of a loop over a run of segments, down to those that are for this block."""
         yield f"    end, f, empty, event = len(lines), g.get({self.segment!r}, NONE), NONE[:{width}], g['event']"
         yield "    while i < end:"
         yield "        line = lines[i]"
@@ -238,14 +254,26 @@ class BlockSource:
             yield f"        if not ({entry}):"
             yield "            i += 1"
             yield "            continue"
-        yield "        r = common.copy()"
-        self._in_run = True
-        yield from indented(8, self._each())
-        self._in_run = False
-        yield from self._entry_made(is_shared_clock)
+
+    def _adding(self, width: int) -> Iterator[str]:
+        """A run of segments from line i on that all add to one resource, which is copied once; the line after it."""
+        yield f"def many_{self.number}(w, p, lines, i, sep):"
+        yield "    g, cleared, faults = w.group, w.engine.cleared, w.engine.faults"
+        yield f"    at = w.current.get({self.block.resource!r})"
+        yield "    if at is None: return i"
+        yield from self._others(made_of(self.block), indent=4)
+        for test in self.block.when:
+            if self._is_of_others(test):
+                yield f"    if not ({self._condition(test)}): return i"
+        yield "    r, gone = w.copied(at), ()"
+        yield from self._loop(width)
+        for index, rule in enumerate(self.block.fields):
+            yield from indented(8, self._rule(index, rule))
+        yield "        if cleared: gone += w.take_cleared(r)"
         yield "        if faults: w.tell(lines, i)"
         yield "        i += 1"
         yield f"    g[{self.segment!r}] = f"
+        yield "    w.put_back(at, r, gone)"
         yield from ("    return i", "")
 
     def _each(self) -> Iterator[str]:

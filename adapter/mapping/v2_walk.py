@@ -33,6 +33,7 @@ class Walk:
     """One walk over one message."""
 
     __slots__ = (
+        "adding",
         "aside",
         "clock_text",
         "clock_us",
@@ -62,7 +63,7 @@ class Walk:
         code, _, event = kind.partition("^")
         self.group: dict[str, Any] = {"message": code, "event": event, "follows": "", "order": {}}
         """Segments by name, and under `order` what was found out about the order in hand."""
-        self.plans, self.looking, self.aside = engine.of_message(code)
+        self.plans, self.looking, self.aside, self.adding = engine.of_message(code)
         self.current: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         self.order_is_open = False
@@ -108,11 +109,13 @@ class Walk:
         return self
 
     def _run(self, plan: Plan, lines: Sequence[str], index: int, separator: str) -> int:
-        """A run of segments in one loop; the index is as it was where the plan is not for this order."""
+        """A run of segments in one loop; the index is as it was where no plan is for this order."""
         first = len(self.made)
         after = plan.many(self, plan, lines, index, separator) if plan.many else index
         if len(self.made) > first:
             self.current[plan.resource] = len(self.made) - 1
+        if after == index and (adds := self.adding.get(lines[index][:3])) and adds.many:
+            return adds.many(self, adds, lines, index, separator)
         return after
 
     def _segment(self, name: str, line: str, index: int, separator: str) -> None:
@@ -208,16 +211,23 @@ class Walk:
         at = self.current.get(plan.resource)
         if at is None:
             return
+        resource = plan.make(fields, self.group, self.copied(at))
+        cleared = self.take_cleared(resource)
+        if resource is not None:
+            self.put_back(at, resource, cleared)
+
+    def copied(self, at: int) -> dict[str, Any]:
+        """The resource made there, to be added to."""
         made = self.made[at]
-        before = made.resource if isinstance(made, Made) else made.resources[0]
-        resource = plan.make(fields, self.group, dict(before))
-        cleared = made.cleared + self.take_cleared(resource)
-        if resource is None:
-            return
+        return dict(made.resource if isinstance(made, Made) else made.resources[0])
+
+    def put_back(self, at: int, resource: dict[str, Any], cleared: tuple[str, ...]) -> None:
+        """The resource in the place of what it was before, with what was cleared since."""
+        made = self.made[at]
         if isinstance(made, Made):
-            self.made[at] = made._replace(resource=resource, cleared=cleared)
+            self.made[at] = made._replace(resource=resource, cleared=made.cleared + cleared)
         else:
-            self.made[at] = msgspec.structs.replace(made, resources=[resource], cleared=cleared)
+            self.made[at] = msgspec.structs.replace(made, resources=[resource], cleared=made.cleared + cleared)
 
     def _named(self, plan: Plan) -> str:
         if self.expected and plan.compiled.segment == "SPM":
