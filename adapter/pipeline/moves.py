@@ -208,8 +208,8 @@ class Moves:
                 if not account:
                     continue
                 # The account may have been named anew before it went, or where it went to.
-                for went in filter(None, map(moved.get, {account, names.get(account, account)})):
-                    self._move(key, number, SourceIdentifier(*went.value), clock_us=went.clock_us)
+                for said in filter(None, map(moved.get, {account, names.get(account, account)})):
+                    self._move(key, number, SourceIdentifier(*said.value), clock_us=said.clock_us)
             for old, new in names.items():
                 went = moved.get(new)
                 if went is not None:
