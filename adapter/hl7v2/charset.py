@@ -35,7 +35,7 @@ class Decoded(NamedTuple):
 
 def decode(raw: bytes, declared: bytes, override: str | None) -> Decoded:
     """Decode by override, else MSH-18, else UTF-8. Undecodable bytes become U+FFFD, one each, and are told of."""
-    encoding, fault = _chosen(declared[:40], override)
+    encoding, fault = chosen_codec(declared[:40], override)
     try:
         text = raw.decode(encoding)
         return Decoded(text, encoding, fault, text)
@@ -60,7 +60,7 @@ def byte_length(escaped: str, encoding: str) -> int:
 
 
 @lru_cache(maxsize=64)
-def _chosen(declared: bytes, override: str | None) -> tuple[str, str]:
+def chosen_codec(declared: bytes, override: str | None) -> tuple[str, str]:
     """The codec and, where MSH-18 could not be followed, why."""
     if override:
         return _codec(override), ""

@@ -287,12 +287,12 @@ def read_plain(raw: bytes, *, encoding: str | None = None) -> Plain | None:
     if fault or codec != "utf-8":
         return None
     try:
-        text = raw.decode()
+        text = raw.decode().rstrip(_ENDS)
     except UnicodeDecodeError:
         return None
     if "\n" in text or _irregular("|")(text) is not None:
         return None
-    return Plain(_PLAIN_DELIMITERS, codec, text.rstrip(_ENDS).split("\r"))
+    return Plain(_PLAIN_DELIMITERS, codec, text.split("\r"))
 
 
 @lru_cache(maxsize=64)
