@@ -26,6 +26,10 @@ OF_TWO = (Word.LINK, Word.UNLINK)
 _OF_NUMBERS = (Word.MERGE, Word.RENAME, Word.MOVE_NUMBER)
 
 
+_CHARGES = frozenset({"P03", "P11"})
+"""Detail financial transactions (DFT, HL7 v2.5.1 §6.4.3, §6.4.11)."""
+
+
 def word_of(tables: Mapping[str, Table], kind: str, event: str) -> Word | None:
     """What the event says of numbers; None for all others."""
     if not kind.startswith("ADT^"):
@@ -54,8 +58,11 @@ def place_visit(statement: Statement, made: Made, visit: str) -> None:
 
 
 def list_item(made: list[Made], kind: ItemKind, key: str, *, event: str, engine: Engine) -> Item:
-    """The list of one message, whole or of actions; an entry without a code is an emptied list, not an entry."""
-    is_action = engine.rules.list_rule(made[0].plan.compiled.segment) == "action"
+    """The list of one message, whole or of actions; an entry without a code is an emptied list, not an entry.
+
+    The codes of a charge are those of what was charged, never all that the visit has: they add, and strike nothing.
+    """
+    is_action = event in _CHARGES or engine.rules.list_rule(made[0].plan.compiled.segment) == "action"
     named = ("code", "identifier") if is_action else ("code",)
     resources = [entry.resource for entry in made if any(name in entry.resource for name in named)]
     form = Form.ACTION if is_action else Form.PATCH

@@ -75,6 +75,24 @@ def test_coded_data_of_billing_are_an_update_of_the_spell(trust: Trust, kind: st
     assert trust.cases()["gastroschisis"] == "confirmed"
 
 
+@pytest.mark.behaviour(140)
+@pytest.mark.parametrize("is_charge_first", [False, True])
+def test_the_codes_of_a_charge_add_to_the_visit_and_strike_nothing(trust: Trust, is_charge_first: bool) -> None:
+    coded = an_adt("A01", ONE, at="202609010310", codes=[GASTROSCHISIS], operations=[(CLOSURE, "202609011400")])
+    segments = [
+        "DG1|1||P77X^Necrotising enterocolitis^ICD10|||F",
+        "PR1|1||G692^Resection of ileum^OPCS-4||202609050900",
+    ]
+    charge = a_coding("DFT^P03", "202609100900", "EVN|P03|202609100900", *segments)
+    for message in (charge, coded) if is_charge_first else (coded, charge):
+        trust.receive(message)
+    assert {row["codes"][0]["code"] for row in trust.rows("diagnosis")} == {"Q79.3", "P77"}
+    assert {row["codes"][0]["code"] for row in trust.rows("operation")} == {"T28.1", "G69.2"}
+    assert trust.cases()["gastroschisis"] == "confirmed"
+    trust.receive(an_adt("A08", ONE, at="202610010900", codes=[GASTROSCHISIS], operations=[]))
+    assert {row["codes"][0]["code"] for row in trust.rows("diagnosis")} == {"Q79.3"}
+
+
 @pytest.mark.behaviour(97)
 @pytest.mark.parametrize("kind", ["ORM^O01", "OMG^O19", "OML^O21", "ORU^R01", "SIU^S12", "MDM^T02", "REF^I12"])
 def test_the_reason_of_an_order_is_no_list_of_the_visit(trust: Trust, kind: str) -> None:
