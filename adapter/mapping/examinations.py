@@ -20,6 +20,8 @@ from adapter.mapping.concept_parts import codings_in, is_national, names_in, tab
 from adapter.mapping.csor_outcome import NOTHING, Outcome, Step, problem
 
 OTHER = "other"
+_REMEMBERED, _LONGEST_REMEMBERED = 4096, 200
+"""Codes as sent, and characters of one with its system."""
 _MODALITIES = frozenset(get_args(Modality))
 Word = Annotated[str, StringConstraints(min_length=2)]
 
@@ -84,6 +86,8 @@ class Examinations:
         self._codelists = codelists
         self._codes = {table_key(codelists, row.system, row.code): row for row in rows}
         self._named = list(_compiled(named))
+        self._asked: dict[tuple[str, str], ExaminationRow | None] = {}
+        """By system and code as sent."""
 
     def knows(self, system: str, code: str) -> bool:
         """Whether a code is of an examination."""
@@ -128,9 +132,18 @@ class Examinations:
         return None
 
     def _row(self, system: str, code: str) -> ExaminationRow | None:
+        asked = (system, code)
+        if asked in self._asked:
+            return self._asked[asked]
         key = table_key(self._codelists, system, code)
-        found = self._codes.get(key)
-        return found if found is not None or is_national(key) else self._codes.get(("", key[1]))
+        row = self._codes.get(key)
+        if row is None and not is_national(key):
+            row = self._codes.get(("", key[1]))
+        if len(system) + len(code) <= _LONGEST_REMEMBERED:
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            self._asked[asked] = row
+        return row
 
 
 class _Name(NamedTuple):

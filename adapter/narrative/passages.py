@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from adapter.narrative.cues import HEADINGS, Assertion
@@ -56,6 +57,7 @@ _GOES_ON = re.compile(
     r"has|have|had|previous|suspected|portal|free|bowel|pneumatosis|\?))[ \t]*$",
     re.IGNORECASE,
 )
+_ENDS_LINE = ".!;:"
 _LONG_LINE = 55
 """A line at least so long, without a full stop, was broken by the printer."""
 
@@ -125,42 +127,34 @@ def _line_start(text: str, at: int) -> int:
 
 
 def _sentences(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    for start, stop in _lines(text, begin, end):
-        for first, last in _cuts(text, start, stop):
-            inner = text[first:last]
-            bare = inner.strip()
-            if bare:
-                at = first + len(inner) - len(inner.lstrip())
-                yield at, at + len(bare)
-
-
-def _cuts(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """What stands between two cuts, without the white space around it."""
     start = begin
+    for cut in [*sorted([*_stops(text, begin, end), *_line_ends(text, begin, end)]), end]:
+        bare = text[start:cut].strip()
+        if bare:
+            first = text.find(bare, start)
+            yield first, first + len(bare)
+        start = cut
+
+
+def _stops(text: str, begin: int, end: int) -> Iterator[int]:
     for match in _STOP.finditer(text, begin, end):
         stop = match.end()
-        if not _NO_STOP.search(text, max(start, stop - _LONGEST_NO_STOP), stop):
-            yield start, stop
-            start = stop
-    yield start, end
+        if not _NO_STOP.search(text, max(begin, stop - _LONGEST_NO_STOP), stop):
+            yield stop
 
 
-def _lines(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Lines, joined where the next one goes on with the sentence."""
-    start, at = begin, begin
-    while at < end:
-        stop = text.find("\n", at, end)
-        if stop < 0:
-            break
-        following = text.find("\n", stop + 1, end)
-        if not _is_joined(text[at:stop], text[stop + 1 : following if following >= 0 else end]):
-            yield start, stop
-            start = stop + 1
-        at = stop + 1
-    yield start, end
+def _line_ends(text: str, begin: int, end: int) -> Iterator[int]:
+    """Where a line ends that does not go on with its sentence in the next."""
+    at = begin - 1
+    for line, following in pairwise(text[begin:end].split("\n")):
+        at += len(line) + 1
+        stripped = line.rstrip()
+        if not stripped or stripped[-1] in _ENDS_LINE or not _is_joined(stripped, following.strip()):
+            yield at
 
 
 def _is_joined(line: str, following: str) -> bool:
-    stripped, following = line.rstrip(), following.strip()
-    if not stripped or not following or stripped.endswith((".", "!", ";", ":")) or _LISTED.match(following):
+    if not following or _LISTED.match(following):
         return False
-    return following[0].islower() or bool(_GOES_ON.search(stripped)) or len(stripped) >= _LONG_LINE
+    return following[0].islower() or len(line) >= _LONG_LINE or bool(_GOES_ON.search(line))
