@@ -12,7 +12,8 @@ from operator import mul
 
 from adapter.errors import Problem, ProblemCode
 
-_WEIGHTS = range(10, 1, -1)
+_WEIGHTS = tuple(range(10, 1, -1))
+_CODES_MORE = ord("0") * sum(_WEIGHTS)
 _TEN_DIGITS = re.compile(r"[0-9]{10}")
 _WELSH_PREFIX = re.compile(r"[Nn][0-9](?=[0-9]{10}$)")
 """Wales sends `N3` or `N4` before the digits (DHCW Integration Hub, seen 2025)."""
@@ -93,7 +94,8 @@ _WHY_NOT = {
 
 def _has_right_check_digit(digits: str) -> bool:
     # NHS Data Dictionary: 11 minus the weighted sum modulo 11; 11 stands for 0, and 10 is never issued.
-    check: int = 11 - sum(map(mul, _WEIGHTS, map(int, digits))) % 11  # the weights end before the tenth digit
+    # Of the characters' codes, which are 48 more than the digits; the weights end before the tenth digit.
+    check: int = 11 - (sum(map(mul, _WEIGHTS, digits.encode())) - _CODES_MORE) % 11
     return check != 10 and check % 11 == int(digits[9])
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
-from adapter.hl7v2.message import Message
+from adapter.hl7v2.message import Message, Plain
 from adapter.mapping.compile import Compiled, compile_blocks
 from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.load import OwnCodes, V2Source, load_source
@@ -83,7 +83,7 @@ class V2Maps:
         )
         self._engines: dict[tuple[Any, ...], Engine] = {}
 
-    def engine(self, message: Message, zone: ZoneInfo, rules: FeedRules = STANDARD) -> Engine:
+    def engine(self, message: Message | Plain, zone: ZoneInfo, rules: FeedRules = STANDARD) -> Engine:
         """The engine for this message's way of writing."""
         key = (message.delimiters, message.encoding, zone, rules)
         found = self._engines.get(key)

@@ -1,18 +1,25 @@
 """Whose a v2 message is and where the patient stands, read before any order or result: all that triage asks.
 
 The same rules as the whole translation, but only of the elements that triage reads. Most messages of a hospital are not
-about children of the study; their results are never translated (behaviour 135).
+about children of the study; their results are never translated (behaviour 135). Of a message that is written as nearly
+all are, a short loop takes what triage asks; of others a walk over the whole message.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapter.hl7v2.message import Message
+from adapter.assertion import Form, Item, ItemKind, Resource
+from adapter.hl7v2.message import Message, Plain
+from adapter.hl7v2.timestamps import read_time
 from adapter.mapping.feed_rules import STANDARD, FeedRules
-from adapter.mapping.rules import Block
+from adapter.mapping.rules import Block, place
 from adapter.mapping.rules import Item as Role
-from adapter.mapping.v2_pieces import conditions
+from adapter.mapping.v2_engine import NONE, Engine, Plan
+from adapter.mapping.v2_pieces import conditions, made_of
 from adapter.mapping.v2_to_fhir import V2Maps, assemble, kind_of
+from adapter.mapping.v2_visits import TRIAGE_ENCOUNTER, word_of
 from adapter.mapping.v2_walk import Walk
 from adapter.statement import Statement
 
@@ -28,6 +35,10 @@ _ROLES = frozenset({None, Role.PATIENT, Role.RELATED, Role.ENCOUNTER, Role.CONDI
 """None: a segment that adds to a resource, as PD1 does."""
 
 _PATIENT, _MERGED = "PID", "MRG"
+_BEFORE_PATIENT = frozenset({"MSH", "EVN"})
+_LISTS = {Role.CONDITIONS: ItemKind.CONDITIONS, Role.PROCEDURES: ItemKind.PROCEDURES}
+
+_Found = list[tuple[Role | None, Resource]]
 
 
 class WhoseMaps:
@@ -44,6 +55,55 @@ class WhoseMaps:
         self._names = frozenset({_MERGED, *self._maps.compiled.widths})
         self._is_in_order = any(test.follows for _, _, block in blocks for test in conditions(block))
         """Some rule asks what stands before a segment: then none may be left out."""
+        self._is_short = all(_is_short(segment, block) for segment, _, block in blocks)
+        """No rule asks anything for which segments must be walked over in their groups."""
+        self._engine: tuple[FeedRules, ZoneInfo, Engine] | None = None
+
+    def glance(self, plain: Plain, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> Statement | None:
+        """As `whose`, of a plain message in a short loop; None where the whole message must be looked at."""
+        if not self._is_short:
+            return None
+        known = self._engine
+        if known is None or known[0] is not rules or known[1] is not timezone:
+            known = self._engine = rules, timezone, self._maps.engine(plain, timezone, rules)
+        engine = known[2]
+        header = plain.lines[0].split("|", 9)
+        code, _, rest = (header[8] if len(header) > 8 else "").partition("^")
+        event = rest.partition("^")[0]
+        kind = f"{code}^{event}"
+        if not event or not kind.isascii() or word_of(engine.reader.tables, kind, event) is not None:
+            return None
+        group: dict[str, Any] = {"message": code, "event": event, "follows": "", "order": {}}
+        engine.forget()
+        found: _Found = []
+        clock_us = self._take(engine, engine.prepared(plain.lines), group, found)
+        return _statement(found, kind=kind, event=event, clock_us=clock_us) if clock_us else None
+
+    def _take(self, engine: Engine, lines: Sequence[str], group: dict[str, Any], found: _Found) -> int:
+        """Every resource of these lines, and the clock of the one patient; 0 where there is none or anything is odd."""
+        names, widths, plans = self._names, engine.widths, engine.of_message(group["message"]).plans
+        clock_us = patients = 0
+        current: dict[str, int] = {}
+        for line in [line for line in lines if line[:3] in names]:
+            name = line[:3]
+            fields = line.split("|")
+            if name == "MSH":
+                fields.insert(1, "|")
+            elif name == _PATIENT:
+                patients += 1
+            elif name == _MERGED:
+                return 0
+            if len(fields) < (width := widths[name]):
+                fields += NONE[: width - len(fields)]
+            group[name] = fields
+            for plan in plans.get(name, ()):
+                if not _make(plan, fields, group, found, current):
+                    continue
+                if plan.clock is not None:
+                    clock_us = _clock(engine, plan.clock(fields, group)) or _clock(engine, group.get("MSH", NONE)[7])
+            if engine.faults:
+                return 0
+        return clock_us if patients == 1 else 0
 
     def whose(self, message: Message, *, timezone: ZoneInfo, rules: FeedRules = STANDARD) -> Statement | None:
         """A statement with the elements triage reads and no results; None where only the whole message tells.
@@ -64,6 +124,63 @@ class WhoseMaps:
         statement = assemble(walk, message=message, kind=kind, event=event)
         is_plain = statement.word is None and statement.patient is not None and statement.clock_us
         return statement if is_plain else None
+
+
+def _make(plan: Plan, fields: list[str], group: dict[str, Any], found: _Found, current: dict[str, int]) -> bool:
+    """What one block makes of a segment; whether there is a new resource."""
+    if plan.place != "new":
+        at = current.get(plan.resource)
+        if at is not None:
+            role, before = found[at]
+            found[at] = role, plan.make(fields, group, dict(before)) or before
+        return False
+    if plan.gate and not plan.gate(group):
+        return False
+    resource = plan.make(fields, group, {"resourceType": plan.resource})
+    if resource is None:
+        return False
+    current[plan.resource] = len(found)
+    found.append((plan.item, resource))
+    return True
+
+
+def _clock(engine: Engine, text: str) -> int:
+    """As the walk reads a clock; most differ in nothing but minutes and seconds from one that was read before."""
+    minute, second = text[10:12], text[12:14] or "00"
+    if len(text) in (12, 14) and text.isascii() and text.isdigit() and minute < "60" and second < "60":
+        hour = read_time(text[:10], engine.reader.zone)
+        if hour is not None:
+            return hour.utc_us + (int(minute) * 60 + int(second)) * 1_000_000
+    moment = engine.reader.instant(text) if text else None
+    return moment.utc_us if moment else 0
+
+
+def _statement(found: _Found, *, kind: str, event: str, clock_us: int) -> Statement | None:
+    """None where it has no patient, or more than one place where the patient is."""
+    statement = Statement(patient=None, event=event, kind=kind, clock_us=clock_us)
+    lists: dict[ItemKind, list[Resource]] = {}
+    for role, resource in found:
+        if role is Role.PATIENT:
+            statement.patient = resource
+        elif role is Role.RELATED:
+            statement.related.append(resource)
+        elif role is Role.ENCOUNTER:
+            if TRIAGE_ENCOUNTER in statement.context:
+                return None
+            statement.context[TRIAGE_ENCOUNTER] = resource
+        elif role is not None:
+            lists.setdefault(_LISTS[role], []).append(resource)
+    for of_list, resources in lists.items():
+        statement.items.append(Item(of_list, "person", clock_us, 0, event, Form.PATCH, resources))
+    return statement if statement.patient is not None else None
+
+
+def _is_short(segment: str, block: Block) -> bool:
+    """It reads its own segment alone, makes a resource or adds to the last, and takes its clock from before the PID."""
+    is_of_class = any(test._class or test.follows for test in conditions(block))
+    reads = {place(path).segment for path in made_of(block)}
+    clocks = {place(path).segment for path in block.clock}
+    return block.place in ("new", "current") and not is_of_class and reads <= {segment} and clocks <= _BEFORE_PATIENT
 
 
 def _limited(block: Block) -> Block | None:

@@ -139,8 +139,8 @@ class Translator:
         """Only as far as triage asks, where that can be told from the rest."""
         if media == Media.HL7V2:
             reading = self._feeds.of(feed)
-            message = reading.parse(body)
-            whose = None if _may_be_several(body) else reading.whose(message)
+            is_one = not _may_be_several(body)
+            whose = (reading.glance(body) or reading.whose(reading.parse(body))) if is_one else None
             if whose is not None:
                 whole = partial(self, feed, media, body)
                 return Read([whose], (), 0, body, whole=whole)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from adapter import mapping
 from adapter.assertion import Resource
 from adapter.config import Reading, TrustSettings, V2Source, reading
-from adapter.hl7v2.message import Message
+from adapter.hl7v2.message import Message, read_plain
 from adapter.hl7v2.timestamps import Moment, read_time, rewritten
 from adapter.mapping.feed_rules import (
     Blank,
@@ -59,6 +59,13 @@ class FeedReading(NamedTuple):
         if self.whose_maps is None:
             return None
         return self.whose_maps.whose(message, timezone=self.timezone, rules=self.rules)
+
+    def glance(self, body: bytes) -> Statement | None:
+        """The same of the bytes, where they are written as nearly all are; None also where they are not."""
+        if self.whose_maps is None:
+            return None
+        plain = read_plain(body, encoding=self.rules.encoding)
+        return plain and self.whose_maps.glance(plain, timezone=self.timezone, rules=self.rules)
 
     def bundle(self, message: Message) -> Resource:
         """Every mapped resource of the message."""
