@@ -24,9 +24,11 @@ _PLAIN: dict[str, Assertion] = {phrase: heading.assertion for heading in HEADING
 
 
 def _any_of(phrases: Iterable[str]) -> str:
-    """The longest first; white space between words may be any."""
-    each = sorted(phrases, key=len, reverse=True)
-    return "|".join(r"\s+".join(map(re.escape, phrase.split())) for phrase in each)
+    """The longest first; white space between words may be any. Asked by their first letter."""
+    grouped: dict[str, list[str]] = {}
+    for phrase in sorted(phrases, key=len, reverse=True):
+        grouped.setdefault(phrase[0], []).append(r"\s+".join(map(re.escape, phrase.split())))
+    return "|".join(f"(?={first})(?:{'|'.join(each)})" for first, each in grouped.items())
 
 
 _WORDS = _any_of(_PLAIN)
@@ -48,9 +50,9 @@ _FIRST_OF_CLAUSE = re.compile(rf"[\n.;?!|](?:(?<=\n){_BULLET}|[ \t]*)(?P<word>[\
 _FIRST_WORDS = frozenset(found[0] for found in map(_WORD.match, _PLAIN) if found)
 
 # A sentence ends at . ! ? ; before a space, at a blank line, and where a line does not go on in the next.
-_STOP = re.compile(r"[.!;?](?:(?<=[.!;])(?=\s)|(?<=\w\?)(?=\s)|(?<=\w\s\?)(?=\s*(?:\n|$)))")
-_NO_STOP = re.compile(r"\b(?:e\.g|i\.e|dr|mr|mrs|prof|approx|no|vs|\d)\.$", re.IGNORECASE)
-_LONGEST_NO_STOP = len("approx.")
+_NO_STOP = ("e.g.", "i.e.", "dr.", "mr.", "mrs.", "prof.", "approx.", "no.", "vs.")
+_IS_STOP = "".join(rf"(?<!\b{re.escape(each)})" for each in _NO_STOP) + r"(?<!\b\d\.)"
+_STOP = re.compile(rf"[.!;?](?:(?<=[.!;])(?=\s){_IS_STOP}|(?<=\w\?)(?=\s)|(?<=\w\s\?)(?=\s*(?:\n|$)))", re.IGNORECASE)
 _LISTED = re.compile(r"[-*•>]|\(?\d{1,2}[.)]\s")
 _GOES_ON = re.compile(
     r"(?:,|\b(?:of|no|not|and|or|nor|the|a|an|with|without|for|in|to|from|by|is|are|was|were|be|been|possible|likely|any|"
@@ -129,19 +131,13 @@ def _line_start(text: str, at: int) -> int:
 def _sentences(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """What stands between two cuts, without the white space around it."""
     start = begin
-    for cut in [*sorted([*_stops(text, begin, end), *_line_ends(text, begin, end)]), end]:
+    stops = (match.end() for match in _STOP.finditer(text, begin, end))
+    for cut in [*sorted([*stops, *_line_ends(text, begin, end)]), end]:
         bare = text[start:cut].strip()
         if bare:
             first = text.find(bare, start)
             yield first, first + len(bare)
         start = cut
-
-
-def _stops(text: str, begin: int, end: int) -> Iterator[int]:
-    for match in _STOP.finditer(text, begin, end):
-        stop = match.end()
-        if not _NO_STOP.search(text, max(begin, stop - _LONGEST_NO_STOP), stop):
-            yield stop
 
 
 def _line_ends(text: str, begin: int, end: int) -> Iterator[int]:
