@@ -85,9 +85,19 @@ def _keeping(memory: dict[int, tuple[Any, Any, tuple[Problem, ...]]]) -> Callabl
 
 
 def _remembering_lists(convert: Convert, memory: dict[Any, Outcome]) -> Convert:
-    """The same for conversions of lists, where the list is one text."""
+    """The same for conversions of lists, where the list is one text or one part, which is known by its identity."""
+    parts: dict[int, tuple[Any, Outcome]] = {}
 
     def remember(values: Any) -> Outcome:
+        only = values[0] if len(values) == 1 else None
+        if type(only) is dict:
+            known = parts.get(id(only))
+            if known is not None and known[0] is only:
+                return known[1]
+            if len(parts) >= _PARTS_REMEMBERED:
+                parts.clear()
+            parts[id(only)] = (only, convert(values))
+            return parts[id(only)][1]
         outcome = convert(values)
         if len(values) == 1 and type(values[0]) is str:
             if len(memory) >= _REMEMBERED:
