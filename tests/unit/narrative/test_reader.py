@@ -275,3 +275,29 @@ def test_a_text_without_terms_and_an_empty_text_say_nothing() -> None:
 
 def test_a_gangrenous_bowel_before_a_comma_is_no_title() -> None:
     assert of("nec", "Laparotomy: gangrenous bowel, NEC.") == ["present"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "Film.\n",
+        "Film.\n- ",
+        "Film.\n1. ",
+        "Film.\n(2) ",
+        "Film. ",
+        "Film | ",
+        "No film?  ",
+        "On day 1. 2. ",
+        "\n\n",
+    ],
+)
+@pytest.mark.parametrize("heading", ["Family history:", "Family\nhistory :", "family   history:"])
+def test_a_heading_counts_wherever_a_clause_can_begin(before: str, heading: str) -> None:
+    assert said(f"{before}{heading} NEC") == [("nec", "other-person")]
+
+
+@pytest.mark.parametrize("short", ["e.g.", "i.e.", "Dr.", "approx.", "vs.", "No.", "3."])
+def test_a_short_form_ends_no_sentence(short: str) -> None:
+    [mention] = READER.read(f"Film shows {short} NEC here.")
+    assert mention.sentence == f"Film shows {short} NEC here."
