@@ -226,6 +226,8 @@ class BlockSource:
             if self._is_steady(rule):
                 yield from indented(4, self._held(index, rule))
         for index, rule in enumerate(block.fields):
+            if self._is_in_common(index, rule):
+                yield f"    common[{rule.to!r}] = k{self.first_rule + index}"
             if rule.as_ is Conversion.RESULT_STATUS:
                 at = self.first_rule + index
                 yield f"    beside{at} = memory{at}({self._field(rule.using[0])})"
@@ -280,6 +282,8 @@ class BlockSource:
         """The rules for one segment of a run. Rules for fields far behind stand together under one test."""
         last = 0
         for index, rule in enumerate(self.block.fields):
+            if self._is_in_common(index, rule):
+                continue
             if self._is_steady(rule):
                 yield from () if self._is_common(rule) else self._steady(index, rule)
                 last = 0
@@ -311,6 +315,12 @@ class BlockSource:
         parent, _, name = rule.to.partition(".")
         is_plain = parent.isalpha() and (not name or name.isalpha())
         return is_plain and sum(re.split(r"[.\[]", other.to)[0] == parent for other in self.block.fields) == 1
+
+    def _is_in_common(self, index: int, rule: FieldRule) -> bool:
+        """Whether it is what an element is where the one other rule, before it, says nothing: a run begins with it."""
+        others = [at for at, other in enumerate(self.block.fields) if top_of(other.to) == rule.to and at != index]
+        is_plain = rule.constant is not None and rule.to.isalpha() and not (rule.when or rule.clears or rule.with_)
+        return is_plain and rule.keeps == "first" and len(others) == 1 and others[0] < index
 
     def _entry_made(self, is_shared_clock: bool) -> Iterator[str]:
         key = " + ".join(["k0", *self._key_parts()[1], "k1"]) if self.block.key else "''"
