@@ -108,15 +108,25 @@ def _radiology(*, quick: bool) -> Bar:
     )
 
 
-def _ack_during_release(*, quick: bool) -> Bar:
+def _ack_during_release(*, quick: bool) -> list[Bar]:
     found = ack_during_release.measure(rounds=2 if quick else ack_during_release.ROUNDS)
-    return Bar(
-        name=f"ACK p99 at 10 connections while {ack_during_release.HELD:,} held results are released ÷ fdatasync p99",
-        medians=f"{found.ack_p99_ms:.2f} ms, fdatasync {found.fdatasync_p99_ms:.2f} ms",
-        ratio=found.ratio,
-        floor=ack_during_release.FLOOR,
-        is_ceiling=True,
-    )
+    name = f"ACK p99 at 10 connections while {ack_during_release.HELD:,} held results are released ÷ fdatasync p99"
+    return [
+        Bar(
+            name=f"{name} during the release",
+            medians=f"{found.ack_p99_ms:.2f} ms, fdatasync {found.beside_p99_ms:.2f} ms",
+            ratio=found.ratio,
+            floor=ack_during_release.FLOOR,
+            is_ceiling=True,
+        ),
+        Bar(
+            name=f"{name} of the disk alone",
+            medians=f"{found.ack_p99_ms:.2f} ms, fdatasync {found.fdatasync_p99_ms:.2f} ms",
+            ratio=found.ratio_to_disk_alone,
+            floor=ack_during_release.FLOOR,
+            is_ceiling=True,
+        ),
+    ]
 
 
 def _durable_ack(*, quick: bool) -> list[Bar]:
