@@ -1,13 +1,16 @@
 """How this process speaks HTTP to another machine: to the one address that was configured, and by no other way."""
 
+import re
 import ssl
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
 
 from adapter.errors import SetupError
 
-__all__ = ["open_session"]
+__all__ = ["open_session", "retry_after_s"]
 
 
 class _Session(requests.Session):
@@ -34,6 +37,22 @@ def open_session(
     # Nothing to inflate: limits on an answer count the bytes that arrive.
     session.headers["Accept-Encoding"] = "identity"
     return session
+
+
+def retry_after_s(text: str | None, *, now: datetime) -> float | None:
+    """Seconds to wait as RFC 9110 section 10.2.3 writes them (seconds or a date); None when absent or unreadable."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        # RFC 5322 `-0000`: the sender does not vouch for a zone, so the date says nothing.
+        return None
+    return max(0.0, (moment - now).total_seconds())
 
 
 def _checked_ca(ca: Path) -> str:

@@ -18,7 +18,7 @@ from adapter.hl7v2.scrub_walk import Part
 from adapter.mapping.v2_reads import Field, Mapped, Reads, mapped
 from adapter.service.feeds import FeedReading
 
-_BY_THE_PORT = frozenset(("MSH", number) for number in (1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 15, 16, 18))
+BY_THE_PORT = frozenset(("MSH", number) for number in (1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 15, 16, 18))
 """What receiving and acknowledging read (docs/hl7-source.md)."""
 
 
@@ -138,7 +138,7 @@ class Survey:
         reads = self.reads.get(at)
         if seen.rules:
             return " ".join(sorted(seen.rules))
-        if at in _BY_THE_PORT:
+        if at in BY_THE_PORT:
             return "by the port"
         if reads is None:
             return "no rule"

@@ -2,7 +2,7 @@
 
 import ipaddress
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -12,22 +12,32 @@ from adapter.datafile import Positioned
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[\x21-\x7e]+$")]
 
 
-def secure_url(url: str) -> str:
-    """An address that secrets may travel to."""
+def url_parts(url: str) -> SplitResult:
+    """Its parts, with a port that is one."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        _ = parts.hostname, parts.port
     except ValueError:
         raise ValueError("is not a URL") from None
-    if parts.scheme not in {"https", "http"} or not host or parts.fragment or parts.username is not None:
+    return parts
+
+
+def check_secure(parts: SplitResult, *, carries: str) -> None:
+    """Refuse http to another machine, with what could be read on the way."""
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError(f"should begin with https: over http {carries} can be read on the way")
+
+
+def _token_url(url: str) -> str:
+    parts = url_parts(url)
+    is_plain = not parts.fragment and parts.username is None
+    if parts.scheme not in {"https", "http"} or not parts.hostname or not is_plain:
         raise ValueError("should be https://HOST[:PORT]/PATH, without credentials or fragment")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("should begin with https: over http secrets and tokens can be read on the way")
+    check_secure(parts, carries="secrets and tokens")
     return url
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -35,7 +45,7 @@ def is_loopback(host: str) -> bool:
 
 
 class _SignIn(Positioned):
-    token_url: Annotated[str, AfterValidator(secure_url)]
+    token_url: Annotated[str, AfterValidator(_token_url)]
     client_id: Text
     scopes: Annotated[tuple[Text, ...], Field(min_length=1)]
     """What is asked for: `system/Patient.rs`, or `system/Patient.read` at servers of SMART version 1."""

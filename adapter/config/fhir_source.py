@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from adapter.config.fhir_auth import Auth, is_loopback
+from adapter.config.fhir_auth import Auth, check_secure, url_parts
 from adapter.config.secrets import SecretRef
 from adapter.config.values import FilePath, Name
 from adapter.datafile import Duration, Positioned, did_you_mean
@@ -45,17 +44,12 @@ def _known_type(value: object) -> object:
 
 def _base_url(url: str) -> str:
     """Patient data and the token travel to this address: nothing in it may lead anywhere else."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in {"https", "http"} or not host or parts.query or parts.fragment:
+    parts = url_parts(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("should be https://HOST[:PORT]/PATH of the FHIR server, without query or fragment")
     if parts.username is not None:
         raise ValueError("should hold no credentials: give the token by `token`")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("should begin with https: over http patient data and the token can be read on the way")
+    check_secure(parts, carries="patient data and the token")
     return url.rstrip("/")
 
 

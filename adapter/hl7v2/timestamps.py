@@ -55,6 +55,14 @@ class Rewritten(NamedTuple):
     format: str
 
 
+def read_written(text: str, zone: ZoneInfo, formats: tuple[str, ...]) -> Moment | None:
+    """As `read_time`, else as the first of these formats writes it."""
+    moment = read_time(text, zone)
+    if moment is None and formats and (found := rewritten(text, formats)):
+        moment = read_time(found.text, zone)
+    return moment
+
+
 _ALIKE = str.maketrans("ybBI", "YmmH")
 _DIRECTIVES = ("%Y", "%m", "%d", "%H", "%M", "%S")
 

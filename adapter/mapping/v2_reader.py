@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from adapter.errors import ProblemCode
 from adapter.hl7v2.escapes import unescape
 from adapter.hl7v2.header import Delimiters
-from adapter.hl7v2.timestamps import Moment, TimeFault, read_time, rewritten
+from adapter.hl7v2.timestamps import Moment, TimeFault, read_written
 
 Json: TypeAlias = Any
 """A piece of a FHIR resource. Never changed once returned: equal fields of many messages share it."""
@@ -147,10 +147,7 @@ class Reader:
 
     def instant(self, text: str) -> Moment | None:
         """As HL7 writes times, else in a way of the feed's own."""
-        moment = read_time(text, self.zone)
-        if moment is None and self.formats and (found := rewritten(text, self.formats)):
-            moment = read_time(found.text, self.zone)
-        return moment
+        return read_written(text, self.zone, self.formats)
 
     def number(self, piece: str) -> Decimal | None:
         """A decimal with its digits kept (`72.50`); None where the text is not exactly a number."""

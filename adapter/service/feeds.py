@@ -9,7 +9,7 @@ from adapter import mapping
 from adapter.assertion import Resource
 from adapter.config import Reading, TrustSettings, V2Source, reading
 from adapter.hl7v2.message import Message, read_plain
-from adapter.hl7v2.timestamps import Moment, read_time, rewritten
+from adapter.hl7v2.timestamps import Moment, read_written
 from adapter.mapping.feed_rules import (
     Blank,
     Choose,
@@ -47,8 +47,7 @@ class FeedReading(NamedTuple):
 
     def time(self, text: str) -> Moment | None:
         """A time of this feed, as the maps read it."""
-        found = rewritten(text, self.rules.time_formats) if self.rules.time_formats else None
-        return read_time(text, self.timezone) or (read_time(found.text, self.timezone) if found else None)
+        return read_written(text, self.timezone, self.rules.time_formats)
 
     def is_of_two(self, message: Message) -> bool:
         """Whether the event is about two patients, so that it cannot be taken apart."""

@@ -9,11 +9,11 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapter.errors import DeliveryError, Refused, TryLater, Unsure
+from adapter.outbound import retry_after_s
 from adapter.sinks.receipt import Receipt
 
 MOST_NAMED = 5
@@ -45,22 +45,6 @@ def judge(*, status: int, headers: Mapping[str, str], body: bytes, idempotency_k
     if status == 200:
         return _receipt(body, idempotency_key=idempotency_key)
     raise _failure(status, body=body, retry_after_s=retry_after_s(headers.get("Retry-After"), now=now))
-
-
-def retry_after_s(text: str | None, *, now: datetime) -> float | None:
-    """Seconds to wait as RFC 9110 section 10.2.3 writes them (seconds or a date); None when absent or unreadable."""
-    if text is None:
-        return None
-    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        # RFC 5322 `-0000`: the sender does not vouch for a zone, so the date says nothing.
-        return None
-    return max(0.0, (moment - now).total_seconds())
 
 
 def _receipt(body: bytes, *, idempotency_key: str) -> Receipt:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,7 +19,7 @@ from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from adapter.errors import Declined, Halted, NotNow, PagingExpired, SourceError, SourceFault
-from adapter.outbound import open_session
+from adapter.outbound import open_session, retry_after_s
 from adapter.sources.fhir_page import issues_of
 from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import Credentials
@@ -207,19 +206,6 @@ def _unanswered(error: Exception) -> NotNow:
     if isinstance(error, HTTPError):  # the head had come
         return NotNow(SourceFault.BROKEN_BODY, f"the answer broke off ({kind})", is_brief=True)
     return NotNow(SourceFault.UNREACHABLE, f"the server cannot be reached ({kind})", is_brief=True)
-
-
-def retry_after_s(text: str | None, *, now: datetime) -> float | None:
-    """Seconds to wait as RFC 9110 section 10.2.3 writes them (seconds or a date); None when absent or unreadable."""
-    if text is None:
-        return None
-    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else max(0.0, (moment - now).total_seconds())
 
 
 def _origin(url: str) -> tuple[Any, ...]:

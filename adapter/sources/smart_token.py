@@ -20,6 +20,7 @@ import requests
 import structlog
 
 from adapter.errors import NotNow, SourceFault
+from adapter.outbound import retry_after_s
 from adapter.sources.smart_keys import SigningKey, assertion
 
 _log = structlog.get_logger()
@@ -212,8 +213,7 @@ class SignIn:
     def _refusal(self, answer: requests.Response, said: Mapping[str, Any], skew: str) -> NotNow:
         status = answer.status_code
         if status in _BUSY:
-            wait = answer.headers.get("Retry-After", "")
-            wait_s = float(wait) if re.fullmatch(r"[0-9]{1,6}", wait) else None
+            wait_s = retry_after_s(answer.headers.get("Retry-After"), now=self.now())
             text = f"the token endpoint answered {status}"
             return NotNow(SourceFault.BUSY, text, is_brief=True, retry_after_s=wait_s)
         if 300 <= status < 400:

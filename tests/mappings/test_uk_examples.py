@@ -10,9 +10,6 @@ from adapter.fhir.validate import validate
 from tests.mappings.alike import agreeing, align, leaf_count, plain
 from tests.mappings.uk_examples import FOLDER, MAIN_TYPES, bundle_of, example, example_files, judge, name_of
 
-NOT_YET: dict[str, str] = {}
-"""Example → why it does not hold yet. Strict: what holds must be taken out."""
-
 FAMILIES = {
     "BRAMBLECOTE",
     "CARREGWEN",
@@ -36,13 +33,7 @@ FAMILIES = {
 PROFILES = ("uk-generic", "epic", "oracle-millennium", "careflow", "cris", "winpath")
 
 
-def _marked(path: Path) -> object:
-    name = name_of(path)
-    why = NOT_YET.get(name)
-    return pytest.param(path, id=name, marks=pytest.mark.xfail(reason=why, strict=True) if why else ())
-
-
-@pytest.mark.parametrize("path", [_marked(path) for path in example_files()])
+@pytest.mark.parametrize("path", example_files(), ids=name_of)
 def test_the_message_becomes_what_stands_beside_it_and_nothing_else(path: Path) -> None:
     verdict = judge(path)
     assert [str(each) for each in verdict.differences] == []

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from adapter.cli.survey import BY_THE_PORT
 from adapter.hl7v2.conformance import field_name
 from adapter.mapping.v2_reads import Field, mapped, readers
 from tests.mappings.uk_examples import example_files, message_of, reading_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "v2-feeds.md"
-_BY_THE_PORT = frozenset(("MSH", number) for number in (1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 15, 16, 18))
-"""What receiving and acknowledging read, whatever the maps say."""
 _HEAD = """# Field by feed
 
 Generated: `python -m tests.mappings.v2_feeds --write`. What the {messages} example messages of
@@ -55,7 +54,7 @@ def table() -> dict[Field, dict[str, Cell]]:
                 times[at][profile] += 1
                 if done.read.get(at):
                     values.add((at, profile))
-                elif at in known or at in _BY_THE_PORT:
+                elif at in known or at in BY_THE_PORT:
                     decides.add((at, profile))
     return {
         at: {

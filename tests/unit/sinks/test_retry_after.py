@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapter.sinks.answers import retry_after_s
+from adapter.outbound import retry_after_s
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
