@@ -19,6 +19,11 @@ _HIDDEN = Problem(
 )
 
 
+def may_be_several(body: bytes) -> bool:
+    """Asked of every message: whether `separate` can find anything in it, however a further PID is written."""
+    return body.upper().count(b"PID") > 1 or body.find(b"MSH", len(b"MSH")) >= 0
+
+
 def separate(message: Message) -> list[bytes]:
     """One message for each PID segment, of the sender's own bytes; none where there is but one patient.
 

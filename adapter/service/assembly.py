@@ -25,7 +25,7 @@ from adapter.dispatch import Deliver, Dispatcher, Terms
 from adapter.envelope import Media
 from adapter.errors import ExitCode, Problem, ProblemCode, SetupError
 from adapter.hl7v2.message import Message
-from adapter.hl7v2.separate import separate
+from adapter.hl7v2.separate import may_be_several, separate
 from adapter.identity import IdentitySettings
 from adapter.mapping.own_tables import OwnTables
 from adapter.pipeline.ahead import Ahead, Reader
@@ -49,7 +49,6 @@ log = structlog.get_logger()
 
 Now = Callable[[], datetime]
 
-_PID = b"PID"
 _BY_ORDER, _NO_ORDER = "obs|", "obs||"
 
 
@@ -125,7 +124,7 @@ class Translator:
         if media == Media.HL7V2:
             reading = self._feeds.of(feed)
             message = reading.parse(body)
-            if _may_be_several(body) and not reading.is_of_two(message) and (pieces := separate(message)):
+            if may_be_several(body) and not reading.is_of_two(message) and (pieces := separate(message)):
                 return Read([], message.content, _stamp_us(message, reading), body, pieces)
             return Read([reading.state(message)], message.content, _stamp_us(message, reading), body)
         found = self._reader.read(body)
@@ -139,17 +138,12 @@ class Translator:
         """Only as far as triage asks, where that can be told from the rest."""
         if media == Media.HL7V2:
             reading = self._feeds.of(feed)
-            is_one = not _may_be_several(body)
+            is_one = not may_be_several(body)
             whose = (reading.glance(body) or reading.whose(reading.parse(body))) if is_one else None
             if whose is not None:
                 whole = partial(self, feed, media, body)
                 return Read([whose], (), 0, body, whole=whole)
         return self(feed, media, body)
-
-
-def _may_be_several(body: bytes) -> bool:
-    """Asked of every message: whether it can speak of several patients."""
-    return body.count(_PID) > 1 or b"\rpid" in body
 
 
 def _stamp_us(message: Message, reading: FeedReading) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from adapter.errors import IdentityConflict
 from adapter.hl7v2.message import Message
-from adapter.hl7v2.separate import separate
+from adapter.hl7v2.separate import may_be_several, separate
 
 HEAD = b"MSH|^~\\&|EPR|RXX|A|RXX|20260103||ADT^A17|M1|P|2.4\rEVN|A17|20260103\r"
 ONE = b"PID|1||1^^^RXX^MR\rPV1|1|I|NICU\r"
@@ -33,12 +33,30 @@ def test_a_body_of_several_messages_is_taken_apart_at_each_header() -> None:
     assert separate(Message.parse(HEAD + ONE + other)) == [HEAD + ONE, other]
 
 
+def test_a_second_message_without_a_patient_is_not_read_under_the_first() -> None:
+    other = HEAD.replace(b"ADT^A17", b"ORU^R01") + b"OBX|1|NM|A||2\r"
+    assert may_be_several(HEAD + ONE + other)
+    assert separate(Message.parse(HEAD + ONE + other)) == [HEAD + ONE, other]
+
+
+@pytest.mark.parametrize("more", [b"", b"NTE|1||a word\r"])
+def test_nearly_every_message_is_known_at_once_to_be_of_one(more: bytes) -> None:
+    assert not may_be_several(HEAD + ONE + more)
+
+
 @pytest.mark.parametrize("end", ["", " ", "\t", "\n ", "\x0b", "\x0c", "\x00", "\x85", "\u2028", "\ufeff"])
 @pytest.mark.parametrize(
-    "write", [str, lambda text: text.replace("PID|", "pid|"), lambda text: text.replace("PID|", "PID^")]
+    "write",
+    [
+        str,
+        lambda text: text.replace("PID|", "pid|"),
+        lambda text: text.replace("PID|", "Pid|"),
+        lambda text: text.replace("PID|", "PID^"),
+    ],
 )
 def test_a_patient_whose_segment_is_not_read_as_one_is_not_given_to_the_one_before(end: str, write: type[str]) -> None:
     other = end + write(OTHER.decode())
+    assert may_be_several(HEAD + ONE + other.encode())
     if other != OTHER.decode():
         with pytest.raises(IdentityConflict):
             separate(Message.parse(HEAD + ONE + other.encode()))
