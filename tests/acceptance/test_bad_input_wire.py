@@ -103,7 +103,9 @@ def test_a_block_that_stalls_is_given_up_and_says_so(service: Service) -> None:
             if reason == "P002"
         ]
         assert "P002: truncated message: no end block came in time" in texts
+        before = service.status()["messages"].get("processed", 0)
         assert line.ask(an_adt("71004")).code == "AA"
+        service.until(lambda: service.status()["messages"].get("processed", 0) == before + 1)
 
 
 def test_broken_utf8_is_accepted_and_processed(service: Service) -> None:
