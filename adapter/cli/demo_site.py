@@ -139,7 +139,7 @@ sources:
     from: 2020-01-01
     every: PT2S
     count: 200
-    requests_per_second: 1000
+    limits: {{requests_per_second: 1000}}
     order_numbers: {FHIR_SITE}
 wards:
 {wards}

@@ -1,45 +1,21 @@
-"""The settings of a FHIR server that is polled by search; what holds at every server of a vendor stands in its file."""
+"""The settings of a FHIR server that is read; what holds at every server of a vendor stands in its file."""
 
-from collections.abc import Mapping
+import re
 from datetime import date, timedelta
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
 
+from adapter.config.fhir_answers import Hydrate, OutcomeRule, Paging
 from adapter.config.fhir_auth import Auth, check_secure, url_parts
+from adapter.config.fhir_bulk import Bulk
+from adapter.config.fhir_limits import FhirLimits
+from adapter.config.fhir_types import Count, Pages, Span, Types
 from adapter.config.secrets import SecretRef
 from adapter.config.values import FilePath, Name
-from adapter.datafile import Duration, Positioned, did_you_mean
+from adapter.datafile import Positioned
 
-ResourceType = Literal[
-    "Patient",
-    "RelatedPerson",
-    "Encounter",
-    "Condition",
-    "Procedure",
-    "Specimen",
-    "ServiceRequest",
-    "Observation",
-    "DiagnosticReport",
-    "ImagingStudy",
-    "MedicationAdministration",
-    "MedicationRequest",
-    "QuestionnaireResponse",
-]
-"""Types that a row or a decision is made from; no other is asked for (data minimisation)."""
-
-_OURS = frozenset({"_lastUpdated", "_sort", "_count"})
-_SHORTEST = timedelta(seconds=1)
-
-
-def _known_type(value: object) -> object:
-    known = get_args(ResourceType)
-    if isinstance(value, str) and value not in known:
-        hint = did_you_mean(value, list(known))
-        text = f'"{value}" is no resource type that rows are made from' + (f"; {hint}" if hint else "")
-        raise PydanticCustomError("resource_type", "{text}", {"text": text})
-    return value
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[1-9]\d{0,4})?")
 
 
 def _base_url(url: str) -> str:
@@ -53,56 +29,50 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _positive(span: timedelta) -> timedelta:
-    if span < _SHORTEST:
-        raise ValueError("should be one second (PT1S) or longer")
-    return span
+def _host(written: str) -> str:
+    host = written.strip().lower()
+    if not _HOST.fullmatch(host):
+        raise ValueError("should be a host, or HOST:PORT, without https:// and path")
+    url_parts(f"https://{host}")
+    return host
 
 
-def _not_ours(parameter: str) -> str:
-    if parameter in _OURS:
-        raise ValueError(f"{parameter} is set by the adapter: see `from`, `overlap` and `count`")
-    return parameter
+Host = Annotated[str, AfterValidator(_host)]
 
 
-Parameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:-]*$"), AfterValidator(_not_ours)]
-Value = Annotated[str, StringConstraints(min_length=1)]
-Values = Annotated[
-    tuple[Value, ...], Field(min_length=1), BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
-]
-"""One, or a list."""
-Span = Annotated[Duration, AfterValidator(_positive)]
-Count = Annotated[int, Field(ge=1, le=10_000)]
+class Patients(Positioned):
+    """Whose data are read where a server is read patient by patient: our own held and confirmed children."""
 
-
-class SearchRules(Positioned):
-    """How one resource type is searched for."""
-
-    parameters: dict[Parameter, Values] = {}
-    """Sent with every search of the type, once for each value: `_include: [Observation:specimen]`."""
-    split: dict[Parameter, Values] = {}
-    """One search for each value: `category: [laboratory, vital-signs]`, where a server wants one (behaviour 13)."""
-
-    @model_validator(mode="after")
-    def _split_by_one(self) -> "SearchRules":
-        if len(self.split) > 1:
-            raise ValueError("a type is split by one parameter")
-        if both := set(self.split) & set(self.parameters):
-            raise ValueError(f"{', '.join(sorted(both))} is given in both parameters and split")
-        return self
-
-
-Types = dict[Annotated[ResourceType, BeforeValidator(_known_type)], SearchRules]
+    triggered_by: tuple[Name, ...] = ()
+    """HL7 v2 sources whose messages of a child of ours ask for a read of that child at once."""
+    look_up: Literal["identifier", "match", "none"] = "identifier"
+    """How a child known by number gets the server's id: `Patient?identifier=`, `Patient/$match`, or not at all."""
 
 
 class FhirSearchRules(Positioned):
     """What sources of kind fhir-search do unless they say otherwise; a vendor file sets it."""
 
+    version: Literal["R4", "R4B", "STU3"] = "R4"
     types: Annotated[Types, Field(min_length=1)] | None = None
     """In this order."""
     overlap: Span = timedelta(minutes=10)
     """How far back from its cursor a search begins: for what becomes visible late."""
+    full_reread: Span = timedelta(days=7)
+    """How often all of a patient is read again and compared (behaviours 16 and 17)."""
     count: Count = 100
+    max_pages: Pages = 500
+    """Of one search; a longer one is marked incomplete."""
+    patients: Patients = Patients()
+    post: bool = False
+    """Searches by POST _search, so that no patient's id or number stands in an address."""
+    lenient: bool = False
+    """`Prefer: handling=lenient`."""
+    hydrate: tuple[Hydrate, ...] = ()
+    paging: Paging = Paging()
+    outcome_rules: tuple[OutcomeRule, ...] = ()
+    limits: FhirLimits = FhirLimits()
+    bulk: Bulk = Bulk()
+    """How exports are made, where a source asks for any."""
 
 
 class Retry(Positioned):
@@ -115,7 +85,7 @@ class Retry(Positioned):
 
 
 class FhirSearchSource(Positioned):
-    """A FHIR R4 server that is asked again and again for what has changed."""
+    """A FHIR server that is asked again and again for what has changed."""
 
     name: Name
     """Another server is another source: ids are unique only within one (behaviour 11)."""
@@ -131,16 +101,28 @@ class FhirSearchSource(Positioned):
     first: Annotated[date, Field(alias="from")]
     """What has changed since this day is read at the first time."""
     every: Span = timedelta(minutes=5)
+    version: Literal["R4", "R4B", "STU3"] | None = None
+    allowed_hosts: tuple[Host, ...] = ()
+    """Where links may lead besides the server itself; no token ever goes there."""
+    patients: Patients | None = None
     types: Annotated[Types, Field(min_length=1)] | None = None
     overlap: Span | None = None
+    full_reread: Span | None = None
     count: Count | None = None
     """Resources on one page, as a wish."""
+    max_pages: Pages | None = None
+    post: bool | None = None
+    lenient: bool | None = None
+    hydrate: tuple[Hydrate, ...] | None = None
+    paging: Paging | None = None
+    outcome_rules: tuple[OutcomeRule, ...] = ()
+    """Before those of the vendor."""
+    limits: FhirLimits | None = None
+    bulk: Bulk | None = None
+    """Exports are made where it is given."""
     ca: FilePath | None = None
     """Certificates in PEM that replace the public authorities."""
     proxy: str | None = None
-    requests_per_second: Annotated[float, Field(gt=0, le=1000)] = 2
-    requests_per_day: Annotated[int, Field(ge=1)] | None = None
-    """By the local day."""
     retry: Retry = Retry()
     silence_s: Annotated[float, Field(gt=0)] = 60
     """How long the server may send nothing; a whole page may take five times as long."""
@@ -150,7 +132,7 @@ class FhirSearchSource(Positioned):
     """The HL7 v2 source whose filler order numbers this server also uses: results of both are then one row."""
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> "FhirSearchSource":
+    def _one_way_in(self) -> Self:
         if self.token is not None and self.auth is not None:
             raise ValueError("a token is either given (`token`) or asked for (`auth`)")
         if (self.certificate is None) != (self.key is None):
@@ -160,5 +142,18 @@ class FhirSearchSource(Positioned):
 
 def rules_of(source: FhirSearchSource, under: FhirSearchRules) -> FhirSearchRules:
     """A source's own rules over those of its vendor."""
-    own: Mapping[str, object] = {"types": source.types, "overlap": source.overlap, "count": source.count}
-    return under.model_copy(update={name: value for name, value in own.items() if value is not None})
+    own = {
+        name: _over(getattr(source, name), getattr(under, name))
+        for name in FhirSearchRules.model_fields
+        if getattr(source, name) is not None
+    }
+    own["outcome_rules"] = (*source.outcome_rules, *under.outcome_rules)
+    return under.model_copy(update=own)
+
+
+def _over(own: object, under: object) -> object:
+    """Setting by setting, where both have several."""
+    if isinstance(own, Positioned) and isinstance(under, Positioned):
+        said = {name: _over(getattr(own, name), getattr(under, name)) for name in own.model_fields_set}
+        return under.model_copy(update=said)
+    return own

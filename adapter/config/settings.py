@@ -244,14 +244,17 @@ class TrustSettings(Positioned):
     @model_validator(mode="after")
     def _fhir_sources_are_whole(self) -> Self:
         v2 = [each.name for each in self.sources if isinstance(each, Listening | FolderSource)]
+        known = f"; known here: {', '.join(v2)}" if v2 else ""
         for source in self.sources:
             if not isinstance(source, FhirSearchSource):
                 continue
-            if rules_of(source, self.fhir_search).types is None:
+            rules = rules_of(source, self.fhir_search)
+            if rules.types is None:
                 raise ValueError(f"source {source.name}: `types` are named neither here nor in the vendor file")
             if source.order_numbers is not None and source.order_numbers not in v2:
-                known = f"; known here: {', '.join(v2)}" if v2 else ""
                 raise ValueError(f"source {source.name}: order_numbers names no HL7 v2 source{known}")
+            if strangers := [each for each in rules.patients.triggered_by if each not in v2]:
+                raise ValueError(f"source {source.name}: triggered_by: {strangers[0]} is no HL7 v2 source{known}")
         return self
 
     def _authorities(self) -> Iterable[str]:

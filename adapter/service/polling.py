@@ -138,9 +138,10 @@ class Poller:
 
     def _server(self) -> FhirServer:
         source = self._source
+        agreed = config.rules_of(source, self._settings.fhir_search).limits
         pace = Pace(
-            per_second=source.requests_per_second,
-            per_day=source.requests_per_day,
+            per_second=agreed.requests_per_second,
+            per_day=agreed.requests_per_day,
             count=self._count_request,
             now=utc_now,
             timezone=self._settings.site.timezone,

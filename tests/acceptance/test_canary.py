@@ -208,7 +208,7 @@ def _serve(folder: Path, *, sink: str, simulation: Simulation, base_url: str, se
             "token": {"file": "token"},
             "from": "2020-01-01",
             "every": "PT2S",
-            "requests_per_second": 1000,
+            "limits": {"requests_per_second": 1000},
         },
     ]
     # The simulated year must not end a hold while the test runs.

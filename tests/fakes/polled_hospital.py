@@ -82,7 +82,7 @@ def source(server: FhirServer, **more: str) -> str:
     types = ", ".join(f"{each}: {{{_include(each)}}}" for each in TYPES)
     entries = {
         "name": "fhir", "kind": "fhir-search", "base_url": f"'{server.base}'", "token": "{file: token}",
-        "from": str(first), "every": "PT1S", "types": f"{{{types}}}", "requests_per_second": "1000",
+        "from": str(first), "every": "PT1S", "types": f"{{{types}}}", "limits": "{requests_per_second: 1000}",
         "retry": "{attempts: 3, first_s: 0.02, longest_s: 1}", **more,
     }  # fmt: skip
     return "[{" + ", ".join(f"{name}: {value}" for name, value in entries.items()) + "}]"

@@ -129,9 +129,9 @@ def test_the_order_of_the_types_makes_no_difference(poll: Poll) -> None:
         forward, backward = poll(server), poll(server)
         source = backward.file.read_text()
         head, _, tail = source.partition("types: {")
-        listed, _, rest = tail.partition("}, requests_per_second")
+        listed, _, rest = tail.partition("}, limits")
         backwards = ", ".join(each.strip() for each in reversed(_types_of(listed)))
-        backward.file.write_text(f"{head}types: {{{backwards}}}, requests_per_second{rest}")
+        backward.file.write_text(f"{head}types: {{{backwards}}}, limits{rest}")
         backward.restart()
         forward.turn()
         backward.turn()
@@ -258,7 +258,7 @@ def test_a_server_that_wants_to_be_left_alone_is_not_asked_before_also_after_a_r
 @pytest.mark.behaviour(40)
 def test_the_number_of_a_day_outlives_a_restart(poll: Poll) -> None:
     with polled(CHILDREN) as server:
-        here = poll(server, requests_per_day="5")
+        here = poll(server, limits="{requests_per_second: 1000, requests_per_day: 5}")
         wait_s = here.turn()
         here.restart()
         here.turn()

@@ -122,7 +122,7 @@ def test_the_example_of_the_documentation_can_be_loaded(tmp_path: Path) -> None:
 
     source, rules = loaded(tmp_path, source=example)
 
-    assert (source.order_numbers, source.requests_per_day, rules.count) == ("epr", 20_000, 100)
+    assert (source.order_numbers, rules.limits.requests_per_day, rules.count) == ("epr", 20_000, 100)
     assert rules.types is not None
     assert list(rules.types) == ["Patient", "Observation"]
 
