@@ -110,6 +110,11 @@ def with_words(known: Known, before: Known) -> Known:
     return msgspec.structs.replace(known, fields={**known.fields, **words}, is_given_up=before.is_given_up)
 
 
+def came_as(key: str, source: SourceIdentifier) -> str:
+    """The field that says that a visit came from this number; it may have come from several, one after the other."""
+    return f"{CAME}{key}:{'|'.join(map(str, source))}"
+
+
 def came_from(known: Known) -> list[SourceIdentifier]:
     """The numbers from which visits came under this one."""
     return [SourceIdentifier(*said.value) for field, said in known.fields.items() if field.startswith(CAME)]

@@ -4,7 +4,7 @@ A function of the *set* of statements, in the order of their source clocks: a ca
 What a cancel takes back is only what the cancelled event made (behaviour 117); nothing is ever removed from the log.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -93,6 +93,29 @@ def numbers_now(items: Iterable[Item]) -> dict[str, str]:
         were_one = {number for number, name in name_of.items() if name in (old, new)}
         name_of |= dict.fromkeys({*were_one, old, new}, new)
     return {number: name for number, name in name_of.items() if number != name}
+
+
+class VisitNames:
+    """Every name that the visits of some patients go by: numbers they had and have, and their accounts'."""
+
+    def __init__(self, now: Mapping[str, str], visits: Iterable[tuple[str, str]]) -> None:
+        """`now` as `numbers_now` tells it; `visits` are numbers, each with the account that was named beside it."""
+        self._now = now
+        self._had: dict[str, set[str]] = {}
+        for number, name in now.items():
+            self._had.setdefault(name, {name}).add(number)
+        self._accounts: dict[str, set[str]] = {}
+        for key, account in visits:
+            if key and account:
+                self._accounts.setdefault(now.get(key, key), set()).add(account)
+
+    def names_of(self, key: str, account: str = "") -> set[str]:
+        """All names of the visit that this message speaks of; `account` where it names one."""
+        accounts = self._accounts.get(self._now.get(key, key), set()) | ({account} if account else set())
+        return {name for each in (key, *accounts) for name in self._all(each)}
+
+    def _all(self, number: str) -> set[str]:
+        return self._had.get(self._now.get(number, number), {number})
 
 
 def _decided(ordered: Sequence[Item]) -> tuple[list[_Counted], bool]:

@@ -6,15 +6,15 @@ now follows from the set of what was said of it, so a message that comes late go
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from adapter import identity
 from adapter.assertion import OF_VISIT, Assertion, ItemKind, Merge, MergeWord, Resource, SourceIdentifier
 from adapter.chart import sealed
-from adapter.chart.known import CAME, MOVED, Said, came_from, note, went_to
+from adapter.chart.known import CAME, MOVED, Known, Said, came_as, came_from, note, went_to
 from adapter.chart.sealed import decode_assertion, encode_assertion
-from adapter.chart.visits import numbers_now
+from adapter.chart.visits import VisitNames, numbers_now
 from adapter.errors import IdentityConflict, MessageError, Problem, ProblemCode
 from adapter.identity import IdentitySettings
 from adapter.identity.persons import NUMBER_IN_USE
@@ -61,6 +61,8 @@ class Moves:
         self._settings = settings
         self._due: set[SourceIdentifier] = set()
         """Numbers under which there may be something of a visit that has gone elsewhere."""
+        self._charts: dict[SourceIdentifier, VisitNames] = {}
+        """Of the numbers between which visits went, as stored before this batch."""
         self.counts: Counter[str] = Counter()
         self.rehomed: list[AssertionRow] = []
         self.homes: dict[int, Entry] = {}
@@ -145,32 +147,29 @@ class Moves:
     def _move(self, key: str, source: SourceIdentifier, target: SourceIdentifier, *, clock_us: int) -> None:
         left, came = self._enrolment.named(source), self._enrolment.named(target)
         left.learn(note(left.known, MOVED + key, Said(clock_us, list(target))))
-        came.learn(note(came.known, CAME + key, Said(clock_us, list(source))))
+        came.learn(note(came.known, came_as(key, source), Said(clock_us, list(source))))
         self._due |= {source, target}
+        self._charts.clear()
         if came.is_kept:
             self._enrolment.hold(came)
 
     def home(self, name: bytes, statement: Statement) -> Entry | None:
         """Where what is said of this visit under the number of this name belongs, if an event moved it elsewhere."""
         entry = self._enrolment.by_name(name) if statement.visit else None
-        if entry is None:
+        if entry is None or not any(field.startswith((MOVED, CAME)) for field in entry.known.fields):
             return None
         number = entry.known.identifier
-        if not any(field.startswith((MOVED, CAME)) for field in entry.known.fields):
-            return None
-        account = entry.known.fields.get(MOVED + statement.account) if statement.account else None
-        if account is not None:
-            # The account's results name the visit alone.
-            self._move(statement.visit, number, SourceIdentifier(*account.value), clock_us=account.clock_us)
-        if statement.account or any(item.kind is ItemKind.VISIT_NUMBER for item in statement.items):
-            self._due.add(number)  # the account may have had another number
-        home = self._follow(entry, statement.visit)
+        # This message may say more of the visit's numbers, and a later one of its batch: all are placed after them.
+        self._due.add(number)
+        if number not in self._charts:
+            self._charts[number] = self._chart(self._stored(self._together(number)))
+        home = self._follow(entry, self._charts[number].names_of(statement.visit, statement.account))
         return None if home is entry else home
 
-    def _follow(self, entry: Entry, key: str) -> Entry:
-        """Later and later words, from number to number."""
+    def _follow(self, entry: Entry, names: Collection[str]) -> Entry:
+        """Later and later words on a visit of these names, from number to number."""
         clock_us = -1
-        while (said := entry.known.fields.get(MOVED + key)) is not None and said.clock_us > clock_us:
+        while (said := _newest_word(entry.known, names)) is not None and said.clock_us > clock_us:
             clock_us = said.clock_us
             found = self._enrolment.find(SourceIdentifier(*said.value))
             if found is None:
@@ -186,34 +185,29 @@ class Moves:
     def carry(self) -> list[tuple[Entry, Entry]]:
         """Put everything where it belongs; from whom to whom something went. After what is new has been stored."""
         carried: list[tuple[Entry, Entry]] = []
-        entries = {entry.row.id: entry for number in self._due for entry in self._together(number)}
-        rows = assertions.of_identifiers(self._conn, sorted(entries))
-        found = [(row, self._open(row)) for row in rows]
-        names = numbers_now(item for _, each in found for item in each.items if item.kind is ItemKind.VISIT_NUMBER)
-        self._spread({_of_visit(each) for _, each in found}, names)
-        for row, each in found:
-            home = self._home_of(each)
-            if home is not None and home.row.id != row.identifier_id:
-                self._carry(row, each, home)
-                carried.append((entries[row.identifier_id], home))
-        self._due.clear()
+        while self._due:
+            entries = {entry.row.id: entry for entry in self._together(self._due.pop())}
+            self._due -= {entry.known.identifier for entry in entries.values()}
+            stored = self._stored(entries.values())
+            chart = self._chart(stored)
+            for row, each in stored:
+                entry, (key, account) = self._enrolment.find(each.subject), _of_visit(each)
+                if entry is None or not key:
+                    continue
+                home = self._follow(entry, chart.names_of(key, account))
+                if home.row.id != row.identifier_id:
+                    self._carry(row, each, home)
+                    carried.append((entries[row.identifier_id], home))
         return carried
 
-    def _spread(self, visits: Iterable[tuple[str, str]], names: Mapping[str, str]) -> None:
-        """A visit goes by every number that it ever had, and with its account."""
-        for number in list(self._due):
-            fields = self._enrolment.named(number).known.fields
-            moved = {field.removeprefix(MOVED): said for field, said in fields.items() if field.startswith(MOVED)}
-            for key, account in visits:
-                if not account:
-                    continue
-                # The account may have been named anew before it went, or where it went to.
-                for said in filter(None, map(moved.get, {account, names.get(account, account)})):
-                    self._move(key, number, SourceIdentifier(*said.value), clock_us=said.clock_us)
-            for old, new in names.items():
-                went = moved.get(new)
-                if went is not None:
-                    self._move(old, number, SourceIdentifier(*went.value), clock_us=went.clock_us)
+    def _stored(self, entries: Iterable[Entry]) -> list[tuple[AssertionRow, Assertion]]:
+        rows = assertions.of_identifiers(self._conn, sorted(entry.row.id for entry in entries))
+        return [(row, self._open(row)) for row in rows]
+
+    def _chart(self, stored: Iterable[tuple[AssertionRow, Assertion]]) -> VisitNames:
+        said = [each for _, each in stored]
+        renamed = [item for each in said for item in each.items if item.kind is ItemKind.VISIT_NUMBER]
+        return VisitNames(numbers_now(renamed), map(_of_visit, said))
 
     def _together(self, number: SourceIdentifier) -> Iterable[Entry]:
         """The entries between which the visits of a number went."""
@@ -225,10 +219,6 @@ class Moves:
                 entry = seen[each] = self._enrolment.named(each)
                 ahead += [*came_from(entry.known), *went_to(entry.known)]
         return seen.values()
-
-    def _home_of(self, assertion: Assertion) -> Entry | None:
-        key, entry = _of_visit(assertion)[0], self._enrolment.find(assertion.subject)
-        return self._follow(entry, key) if key and entry is not None else None
 
     def _open(self, row: AssertionRow) -> Assertion:
         plain = self._ring.unseal(row.key_id, row.sealed, sealed.ASSERTION)
@@ -250,6 +240,12 @@ class Moves:
         if stored is not None and stored.key_id is not None and stored.sealed is not None:
             body = self._ring.unseal(stored.key_id, stored.sealed, sealed.MESSAGE)
             messages.reseal(self._conn, message_id, key_id=key_id, sealed=self._ring.seal(key_id, body, sealed.MESSAGE))
+
+
+def _newest_word(known: Known, names: Collection[str]) -> Said | None:
+    """Where a visit went last from this number, by whichever of its names an event told it."""
+    told = [said for name in names if (said := known.fields.get(MOVED + name)) is not None]
+    return max(told, key=lambda said: (said.clock_us, tuple(said.value)), default=None)
 
 
 def of_visit(statement: Statement) -> dict[str, Resource]:

@@ -1,5 +1,6 @@
 """Any few messages about two children and their numbers, visits and accounts, told in any order: the same rows."""
 
+from itertools import permutations
 from random import Random
 from typing import Any
 
@@ -90,6 +91,30 @@ def same_in_any_order(make: Any, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_any_few_messages_end_the_same_in_any_order(a_trust: Any, seed: int) -> None:
     same_in_any_order(a_trust, seed)
+
+
+@pytest.mark.behaviour(110)
+def test_a_visit_moved_and_renumbered_is_in_one_place_whatever_came_first(a_trust: Any) -> None:
+    found = []
+    for order in permutations(range(4)):
+        trust = a_trust()
+        story = _moved_and_renumbered()
+        trust.each(*(story[place] for place in order))
+        found.append(outcome(trust))
+    assert all(each == found[0] for each in found)
+    ((child,), _) = found[0]
+    assert sorted(row[1] for row in child if row[0] == "admission") == ["S1V1", "V700400"]
+
+
+def _moved_and_renumbered() -> list[bytes]:
+    """A visit of the second baby, who has nothing else, goes to the first under the number that it is later given."""
+    one, two = a_baby(400), a_baby(401, nhs="", born="202609010230")
+    return [
+        message("A01", pid(one), pv1("V700400", admitted="202609010300"), dg1(GASTROSCHISIS), at="202609010900"),
+        message("A45", pid(one), mrg(two.number, visit="S1V2"), pv1("S1V1"), at="202609021000"),
+        message("A13", pid(two), pv1("S1V1"), at="202609021100"),
+        message("A50", pid(one), mrg(one.number, visit="S1V1"), pv1("S1V2"), at="202609021200"),
+    ]
 
 
 @pytest.mark.long
