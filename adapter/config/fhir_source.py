@@ -47,6 +47,8 @@ class Patients(Positioned):
     """HL7 v2 sources whose messages of a child of ours ask for a read of that child at once."""
     look_up: Literal["identifier", "match", "none"] = "identifier"
     """How a child known by number gets the server's id: `Patient?identifier=`, `Patient/$match`, or not at all."""
+    every: Span = timedelta(hours=1)
+    """How often a child is asked for what has changed, if no message asks for it before."""
 
 
 class FhirSearchRules(Positioned):
