@@ -47,6 +47,8 @@ class Hydrate(Positioned):
     """`DiagnosticReport.result`: the element that holds the reference, or a list of them."""
     depth: Annotated[int, Field(ge=1, le=5)] = 1
     """How many references in a row, where the target has the same element."""
+    by: Literal["read", "search"] = "read"
+    """One request for each, or one search by `_id` for many, where the server takes a list of ids."""
 
 
 class Paging(Positioned):
