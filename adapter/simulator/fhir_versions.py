@@ -52,6 +52,7 @@ class Archive:
         self._later: list[Change] = []
         self._current: dict[str, dict[str, Version]] = {}
         self._of_patient: dict[tuple[str, str], dict[str, Version]] = {}
+        self._former: dict[tuple[str, str], Version] = {}
         self.add(changes)
 
     def add(self, changes: Iterable[Change]) -> None:
@@ -78,6 +79,11 @@ class Archive:
         with self._lock:
             return self._current.get(resource_type, {}).get(resource_id)
 
+    def former(self, key: tuple[str, str]) -> Version | None:
+        """The version before the current one."""
+        with self._lock:
+            return self._former.get(key)
+
     def current(self, resource_type: str, *, patient_id: str | None = None) -> list[Version]:
         """All that is not deleted, in the order of first appearance."""
         with self._lock:
@@ -86,6 +92,17 @@ class Archive:
             else:
                 found = self._of_patient.get((resource_type, patient_id), {})
             return [version for version in found.values() if not version.is_deleted]
+
+    def types(self) -> list[str]:
+        """Of which there was ever anything."""
+        with self._lock:
+            return list(self._current)
+
+    def deleted(self, resource_types: Iterable[str]) -> list[Version]:
+        """The deletions of these types."""
+        with self._lock:
+            found = [version for each in resource_types for version in self._current.get(each, {}).values()]
+            return [version for version in found if version.is_deleted]
 
     def _bring_up_to_date(self) -> None:
         while self._later and self._later[-1].visible_at <= self.now:
@@ -97,6 +114,7 @@ class Archive:
         before = of_type.get(resource_id)
         version = _version(change, number=before.number + 1 if before else 1)
         if before is not None:
+            self._former[before.key] = before
             for patient_id in patient_ids(before.resource):
                 self._of_patient.get((resource_type, patient_id), {}).pop(resource_id, None)
         of_type[resource_id] = version
