@@ -201,10 +201,31 @@ class SourceFault(StrEnum):
     NO_SCOPE = "no-scope"
     """It has not granted us to read this type."""
     REFUSED = "refused"
+    NOT_FOUND = "not-found"
+    DENIED = "denied"
+    """It will not show us this."""
+    PERSON = "person"
+    """Denied in a way that asking again makes worse: a person has to look."""
+    MERGED = "merged"
+    """The patient lives on under another id."""
+    GONE = "gone"
+    """Deleted there."""
+    PAUSED = "paused"
+    """Nothing of this type before the next local day."""
+    INCOMPLETE = "incomplete"
+    """It says that it does not show all."""
+    OTHER_PATIENT = "other-patient"
+    """Something of somebody else stood among what is one patient's."""
+    UNFILTERED = "unfiltered"
+    """It did not use a parameter of ours."""
+    PAGE_LIMIT = "page-limit"
+    """There are more pages than we are to read."""
     PAGING_EXPIRED = "paging-expired"
     ENDLESS_PAGING = "endless-paging"
     LINK_ELSEWHERE = "link-elsewhere"
     DAILY_LIMIT = "daily-limit"
+    BLACKOUT = "blackout"
+    """Hours in which it is not to be asked."""
     STOPPED = "stopped"
     """By us."""
 
@@ -215,6 +236,8 @@ class SourceError(AdapterError):
     def __init__(self, fault: SourceFault, text: str) -> None:
         super().__init__(text)
         self.fault = fault
+        self.told = b""
+        """What the server wrote about it, word for word: sealed or nowhere, for it may name the patient."""
 
 
 class NotNow(SourceError):
@@ -233,7 +256,16 @@ class PagingExpired(SourceError):
 
 
 class Declined(SourceError):
-    """It will not answer this search: the other searches go on."""
+    """It will not answer this search: the other searches go on.
+
+    `code`: the server's own word for why, of a form that no patient's data has. `survivor`: the id under which a merged
+    patient lives on, if the server said so.
+    """
+
+    def __init__(self, fault: SourceFault, text: str, *, code: str = "", survivor: str = "") -> None:
+        super().__init__(fault, text)
+        self.code = code
+        self.survivor = survivor
 
 
 class Halted(SourceError):

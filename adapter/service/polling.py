@@ -18,13 +18,13 @@ from adapter.errors import Halted, NotNow, SetupError, SourceFault
 from adapter.outbound import open_session
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import open_ring, open_store, utc_now
+from adapter.service.pacing import pace_of
 from adapter.service.polling_history import Histories
 from adapter.service.polling_memory import StoredMemory
 from adapter.service.polling_status import fhir_sources, searches_of
 from adapter.service.signing_in import credentials_of, key_pair
 from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.fhir_search import FhirSearches, Memory, Rules, Search
-from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import Credentials
 from adapter.store import polls
 from adapter.store.faults import StoreError
@@ -46,6 +46,7 @@ class Poller:
         self._ring = open_ring(settings)
         self._database = open_store(settings, migrate=False)
         self._inbox = open_inbox(self._database, folder=settings.data_folder)
+        self._pace = pace_of(source, settings, self._database)
         self._credentials: Credentials | None = None
         """Kept from turn to turn: a token outlives them (behaviour 4)."""
 
@@ -138,14 +139,6 @@ class Poller:
 
     def _server(self) -> FhirServer:
         source = self._source
-        agreed = config.rules_of(source, self._settings.fhir_search).limits
-        pace = Pace(
-            per_second=agreed.requests_per_second,
-            per_day=agreed.requests_per_day,
-            count=self._count_request,
-            now=utc_now,
-            timezone=self._settings.site.timezone,
-        )
         limits = Limits(
             silence_s=source.silence_s,
             answer_s=5 * source.silence_s,
@@ -155,18 +148,14 @@ class Poller:
             longest_wait_s=source.retry.longest_s,
         )
         if self._credentials is None:
-            self._credentials = credentials_of(source)
+            self._credentials = credentials_of(source, pace=self._pace)
         return FhirServer(
             source.base_url,
             credentials=self._credentials,
-            pace=pace,
+            pace=self._pace,
             limits=limits,
             session=open_session(ca=source.ca, proxy=source.proxy, certificate=key_pair(source)),
         )
-
-    def _count_request(self, day: str) -> int:
-        with self._database.write() as conn:
-            return polls.count_request(conn, self._source.name, day=day)
 
 
 def start(settings: TrustSettings, stopping: threading.Event) -> list[threading.Thread]:

@@ -1,7 +1,10 @@
 """From the settings of a FHIR source to what signs in for it."""
 
+import threading
 import uuid
 from collections.abc import Iterable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -9,6 +12,7 @@ from adapter.config import FhirSearchSource
 from adapter.config.fhir_auth import ClientSecret, PrivateKeyJwt
 from adapter.outbound import open_session
 from adapter.sources import smart_keys
+from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import Credentials, NoCredentials, StaticToken
 from adapter.sources.smart_keys import SigningKey
 from adapter.sources.smart_token import (
@@ -21,8 +25,8 @@ from adapter.sources.smart_token import (
 )
 
 
-def credentials_of(source: FhirSearchSource) -> Credentials:
-    """What the server is shown; SetupError where a key or a secret cannot be used."""
+def credentials_of(source: FhirSearchSource, *, pace: Pace | None = None) -> Credentials:
+    """What the server is shown; SetupError where a key or a secret cannot be used. Tokens are asked for by `pace`."""
     auth = source.auth
     if auth is None:
         return StaticToken(source.token.resolve) if source.token else NoCredentials()
@@ -31,7 +35,8 @@ def credentials_of(source: FhirSearchSource) -> Credentials:
         margin_s=auth.refresh_margin_s, shortest_s=auth.min_refresh_interval_s, refused_s=auth.refused_wait_s
     )
     endpoint = TokenEndpoint(url=auth.token_url, scopes=auth.scopes, session=session)
-    return SignIn(endpoint=endpoint, client=_client(auth), rules=rules)
+    turn = nullcontext if pace is None else partial(pace.turn, threading.Event())
+    return SignIn(endpoint=endpoint, client=_client(auth), rules=rules, turn=turn)
 
 
 def _client(auth: PrivateKeyJwt | ClientSecret) -> ShowsWhoWeAre:

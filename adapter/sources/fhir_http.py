@@ -135,21 +135,26 @@ class FhirServer:
             answer = self._ask(url, stop)
         if answer.status == 200:
             return answer.body
-        raise _refusal(answer, is_link=is_link)
+        refusal = _refusal(answer, is_link=is_link)
+        if isinstance(refusal, NotNow) and refusal.retry_after_s:
+            self._pace.leave_alone(refusal.retry_after_s)
+        raise refusal
 
     def _ask(self, url: str, stop: threading.Event) -> _Answer:
         header = self._credentials.header()
-        self._pace.take(stop)
         request = self._session.prepare_request(requests.Request("GET", url))
         # The link exactly as given (behaviour 20): a library that writes it more correctly may break a paging token.
         request.url = url
         if header is not None:
             request.headers["Authorization"] = header
-        deadline = time.monotonic() + self._limits.answer_s
         settings = self._session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
         times = (self._limits.connect_s, self._limits.silence_s)
         try:
-            with self._session.send(request, allow_redirects=False, timeout=times, **settings) as response:
+            with (
+                self._pace.turn(stop),
+                self._session.send(request, allow_redirects=False, timeout=times, **settings) as response,
+            ):
+                deadline = time.monotonic() + self._limits.answer_s
                 return _Answer(response.status_code, response.headers, self._read(response, deadline, stop))
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _unanswered(error) from None

@@ -10,6 +10,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -138,6 +139,8 @@ class SignIn:
     rules: TokenRules = field(default_factory=TokenRules)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     clock: Callable[[], float] = time.monotonic
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Held while a token is asked for: it is a request to the same server (behaviour 40)."""
     _granted: _Granted | None = None
     _asked_at: float | None = None
     _refused_until: float | None = None
@@ -175,14 +178,18 @@ class SignIn:
     def _ask(self, moment: float) -> _Granted:
         form = {"grant_type": "client_credentials", "scope": " ".join(self.endpoint.scopes)}
         try:
-            with self.endpoint.session.post(
-                self.endpoint.url,
-                data={**form, **self.client.form(self.now())},
-                headers={"Accept": "application/json", **self.client.headers()},
-                timeout=self.endpoint.timeout_s,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            # The turn first: what is signed is good for minutes only.
+            with (
+                self.turn(),
+                self.endpoint.session.post(
+                    self.endpoint.url,
+                    data={**form, **self.client.form(self.now())},
+                    headers={"Accept": "application/json", **self.client.headers()},
+                    timeout=self.endpoint.timeout_s,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
                 body = answer.raw.read(_LONGEST_ANSWER + 1)
                 return self._granted_by(answer, body, moment)
         except requests.RequestException as error:

@@ -228,6 +228,7 @@ POLLED_SOURCE = Table(
     Column("source", Text, primary_key=True),
     Column("day", Text, nullable=False),
     Column("requests", Integer, nullable=False),
+    Column("next_us", BigInteger),
     Column("not_before_us", BigInteger),
     Column("trouble", Text, nullable=False),
 )

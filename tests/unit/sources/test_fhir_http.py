@@ -8,7 +8,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 import trustme
@@ -16,8 +15,8 @@ import trustme
 from adapter.errors import Declined, Halted, NotNow, PagingExpired, SetupError, SourceError, SourceFault
 from adapter.outbound import open_session
 from adapter.sources.fhir_http import FhirServer, Limits
-from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import NoCredentials, StaticToken
+from tests.fakes.paces import PaperBook, a_pace
 from tests.unit.sinks.servers import Script, a_server, response
 
 PAGE = b'{"resourceType": "Bundle"}'
@@ -61,17 +60,6 @@ class Wire:
     @property
     def targets(self) -> list[str]:
         return [head.split(b" ")[1].decode() for head in self.heads]
-
-
-def a_pace(*, per_day: int | None = None, counted: list[str] | None = None, now: datetime | None = None) -> Pace:
-    days = counted if counted is not None else []
-
-    def count(day: str) -> int:
-        days.append(day)
-        return days.count(day)
-
-    moment = now or datetime.now(UTC)
-    return Pace(per_second=1000, per_day=per_day, count=count, now=lambda: moment, timezone=ZoneInfo("Europe/London"))
 
 
 def get(url: str, path: str = "/r4/Patient?_count=1", **settings: object) -> bytes:
@@ -132,16 +120,14 @@ def test_an_address_is_asked_for_as_it_is_written(path: str) -> None:
     ],
 )
 def test_a_link_to_another_address_stops_the_source_and_nothing_is_sent_there(elsewhere: str) -> None:
-    asked: list[str] = []
+    asked = PaperBook()
     with a_server() as url:
         port = url.rpartition(":")[2]
-        server = FhirServer(
-            f"{url}/r4", credentials=StaticToken(lambda: b"word"), pace=a_pace(counted=asked), limits=QUICK
-        )
+        server = FhirServer(f"{url}/r4", credentials=StaticToken(lambda: b"word"), pace=a_pace(asked), limits=QUICK)
         with pytest.raises(Halted, match="leads to another address") as caught:
             server.get(elsewhere.replace("{port}", port), read=bytes, stop=threading.Event(), is_link=True)
     assert caught.value.fault is SourceFault.LINK_ELSEWHERE
-    assert asked == []
+    assert asked.taken == []
 
 
 @pytest.mark.parametrize("own", ["HTTP://127.0.0.1:{port}/r4", "http://127.0.0.1:{port}"])
@@ -356,34 +342,6 @@ def test_a_proxy_is_used_where_one_is_named() -> None:
     with a_server(wire.answering(OK)) as proxy:
         assert get("http://fhir.example.nhs.uk", session=open_session(ca=None, proxy=proxy)) == PAGE
     assert wire.targets == ["http://fhir.example.nhs.uk/r4/Patient?_count=1"]
-
-
-@pytest.mark.behaviour(40)
-def test_no_more_requests_are_made_on_a_day_than_may_be() -> None:
-    evening = datetime(2026, 10, 24, 22, 30, tzinfo=UTC)
-    wire, counted = Wire(), ["2026-10-24"]
-    pace = a_pace(per_day=2, counted=counted, now=evening)
-    with a_server(wire.answering(OK), wire.answering(OK)) as url:
-        assert get(url, pace=pace) == PAGE
-        with pytest.raises(NotNow, match="the 2 requests of today are used up") as caught:
-            get(url, pace=pace)
-    assert caught.value.retry_after_s == 30 * 60  # until midnight in London, an hour ahead of UTC
-    assert len(wire.heads) == 1
-
-
-@pytest.mark.behaviour(40)
-def test_requests_keep_their_distance() -> None:
-    pace = Pace(
-        per_second=20,
-        per_day=None,
-        count=lambda _: 1,
-        now=lambda: datetime.now(UTC),
-        timezone=ZoneInfo("Europe/London"),
-    )
-    began = time.monotonic()
-    for _ in range(5):
-        pace.take(threading.Event())
-    assert time.monotonic() - began >= 4 / 20
 
 
 def test_a_stop_ends_every_wait() -> None:

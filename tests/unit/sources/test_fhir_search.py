@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -21,8 +20,8 @@ from adapter.simulator.fhir_versions import Change
 from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.fhir_page import Entry
 from adapter.sources.fhir_search import FhirSearches, Position, Rules, Search
-from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import StaticToken
+from tests.fakes.paces import a_pace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OVERLAP = timedelta(minutes=10)
@@ -96,11 +95,10 @@ class Place:
         self.token = TOKEN.encode()
 
     def turn(self, *searches: Search, count: int = 5, stop: threading.Event | None = None) -> list[SourceFault]:
-        pace = Pace(per_second=1000, per_day=None, count=lambda _: 1, now=lambda: self.now, timezone=ZoneInfo("UTC"))
         server = FhirServer(
             self.hospital.base,
             credentials=StaticToken(lambda: self.token),
-            pace=pace,
+            pace=a_pace(),
             limits=Limits(silence_s=0.3, first_wait_s=0.01, longest_wait_s=0.2),
         )
         try:
