@@ -1,5 +1,6 @@
 """The source clock of a FHIR resource and its rank on equal clocks (version, then status)."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -16,6 +17,8 @@ _STATUS_RANK: Mapping[str, int] = {
     "entered-in-error": 6,
 }
 _STATUSES = 10
+_NUMBERED = re.compile(r"[0-9]{1,64}\Z")
+"""An id has 64 characters at most (FHIR R4, 2.24.0.1, id)."""
 
 
 class Clocks:
@@ -60,7 +63,7 @@ def rank(resource: Resource) -> int:
     """Numbered versions first, then the stage of the status."""
     meta = resource.get("meta")
     version = meta.get("versionId") if isinstance(meta, dict) else None
-    number = int(version) if isinstance(version, str) and version.isascii() and version.isdigit() else 0
+    number = int(version) if isinstance(version, str) and _NUMBERED.match(version) else 0
     return min(number, 2**48) * _STATUSES + _STATUS_RANK.get(_status(resource), 0)
 
 

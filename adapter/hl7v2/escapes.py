@@ -10,7 +10,7 @@ from functools import lru_cache
 _BREAKS = {".br": "\n", ".ce": "\n", ".fi": "", ".nf": "", "H": "", "N": ""}
 r"""`\.fi\ \.nf\ \H\ \N\` (fill mode, highlighting) say how to show text, not what it is; `\.ce\` starts a new line."""
 
-_KNOWN = r"[FSTREP]|[HN]|X(?:[0-9A-Fa-f]{2})+|\.(?:br|ce|fi|nf|sp\+?\d*|sk\+?\d+|in[+-]?\d+|ti[+-]?\d+)"
+_KNOWN = r"[FSTREP]|[HN]|X(?:[0-9A-Fa-f]{2})+|\.(?:br|ce|fi|nf|sp\+?\d{0,9}|sk\+?\d{1,9}|in[+-]?\d{1,9}|ti[+-]?\d{1,9})"
 
 
 def unescape(text: str, escape: str, literals: str, encoding: str = "utf-8") -> str:

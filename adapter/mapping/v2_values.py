@@ -16,9 +16,10 @@ from adapter.mapping.v2_reader import COMPARATORS, Json, Reader
 _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*-\s*({_NUMBER})\s*\Z", re.ASCII)
 # `10^9/L` sent without escaping its caret, as many laboratories do.
-_BARE_POWER = re.compile(r"\s*[x*]?\s*10\^\d+\s*/\s*\w+\s*\Z", re.ASCII | re.IGNORECASE)
+_BARE_POWER = re.compile(r"\s*+[x*]?\s*+10\^\d+\s*/\s*\w+\s*\Z", re.ASCII | re.IGNORECASE)
 _LONGEST_UNIT = 100
 _LONGEST_MINUTES = 7 * 24 * 60
+_MINUTES = re.compile(r"\d{1,9}\Z", re.ASCII)
 _NARRATIVE = frozenset({"TX", "FT"})
 _CODED = frozenset({"CE", "CWE", "CNE", "CF", "IS", "ID"})
 _TIMES = frozenset({"DT", "DTM", "TS"})
@@ -224,7 +225,7 @@ def performed(reader: Reader, text: str, rule: FieldRule, minutes: str = "", *_:
     if start is None:
         return None
     length = reader.text(minutes)
-    if "T" not in start or not length.isdecimal() or not 0 < int(length) <= _LONGEST_MINUTES:
+    if "T" not in start or not _MINUTES.match(length) or not 0 < int(length) <= _LONGEST_MINUTES:
         return {"performedDateTime": start}
     try:
         end = datetime.fromisoformat(start) + timedelta(minutes=int(length))
