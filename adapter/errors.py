@@ -57,6 +57,7 @@ class ProblemCode(StrEnum):
     BATCH_COUNT = "P010"
     DUPLICATE_CONTROL_ID = "P011"
     NOT_TAKEN = "P012"
+    UNSUPPORTED_VERSION = "P013"
     # one resource or segment
     BAD_RESOURCE = "P020"
     UNKNOWN_MODIFIER_EXTENSION = "P021"
