@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from adapter.simulator.fhir_search import outcome
+from adapter.simulator.fhir_outcomes import outcome
 
-Interaction = Literal["metadata", "read", "search", "page"]
+Interaction = Literal["metadata", "read", "search", "page", "export", "export-status", "export-file", "export-delete"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

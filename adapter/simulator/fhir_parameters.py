@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from adapter.simulator.fhir_versions import Resource
 from adapter.simulator.moments import LONDON
 
-Kind = Literal["token", "reference", "date"]
+Kind = Literal["token", "reference", "date", "any"]
 
 
 class Parameter(NamedTuple):
@@ -65,6 +65,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         **_IDENTIFIER,
         "patient": Parameter("reference", ("patient",)),
         "relationship": Parameter("token", ("relationship",)),
+        "-relationship-level": Parameter("any", ()),
     },
     "Encounter": {
         **_COMMON,
@@ -99,6 +100,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         **_CODE,
         **_BASED_ON,
         "date": Parameter("date", ("effectiveDateTime", "effectivePeriod")),
+        "issued": Parameter("date", ("issued",)),
         "specimen": Parameter("reference", ("specimen",), "Specimen"),
     },
     "DiagnosticReport": {
@@ -166,6 +168,8 @@ INCLUDES: Mapping[str, str] = {
 
 def compiled(parameter: Parameter, value: str) -> Callable[[Resource], bool]:
     """Whether a resource matches one of the values between the commas."""
+    if parameter.kind == "any":
+        return lambda _: True
     tests = [_test(parameter, one) for one in value.split(",")]
     return lambda resource: any(
         test(element) for path in parameter.paths for element in elements(resource, path) for test in tests
@@ -232,6 +236,13 @@ def span(value: Any) -> Span:
         low = low.replace(tzinfo=LONDON)
     precision = timedelta(milliseconds=1) if "." in text else timedelta(seconds=1)
     return Span(low, low + precision)
+
+
+def clinical_time(resource: Resource) -> datetime | None:
+    """When what a resource tells of happened or began, if it says so."""
+    paths = ("effectiveDateTime", "effectivePeriod", "performedDateTime", "performedPeriod", "period", "authoredOn")
+    found = next((one for path in (*paths, "recordedDate") for one in elements(resource, path)), None)
+    return None if found is None else span(found).low
 
 
 def _day(text: str) -> datetime:

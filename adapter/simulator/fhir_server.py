@@ -23,9 +23,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from adapter.simulator.fhir_cases import Cases
 from adapter.simulator.fhir_faults import Answer, Faults, Interaction, Request
+from adapter.simulator.fhir_outcomes import Refused, refused
 from adapter.simulator.fhir_parameters import INCLUDES, PARAMETERS
-from adapter.simulator.fhir_search import Desk, Page, Refused
+from adapter.simulator.fhir_reading import Reader
+from adapter.simulator.fhir_rules import Violation
+from adapter.simulator.fhir_search import Desk, Page
 from adapter.simulator.fhir_settings import Settings
 from adapter.simulator.fhir_token import TokenDesk
 from adapter.simulator.fhir_versions import BEFORE_EVERYTHING, Archive, Change, encode
@@ -45,8 +49,17 @@ class FhirServer:
         """Any of them is taken; empty: nobody needs one. May be changed while the server runs."""
         self.seen: list[Request] = []
         """Every request, in order of arrival."""
-        self.desk = Desk(self.archive, settings, base=self.base)
+        self.cases = Cases(mode=settings.mode)
+        """Patients who are treated otherwise; may be changed while the server runs."""
+        self.desk = Desk(self.archive, settings, base=self.base, cases=self.cases)
+        self._reader = Reader(self.archive, settings.mode, cases=self.cases, base=self.base)
         self._settings = settings
+
+    @property
+    def violations(self) -> list[Violation]:
+        """Everything that was asked for although the server's vendor does not allow it."""
+        desk = self._settings.sign_in
+        return [*self.cases.violations, *(desk.violations if desk is not None else ())]
 
     def advance(self, to: datetime) -> None:
         """Let the hospital's time pass: later versions and deletions appear."""
@@ -63,7 +76,8 @@ class FhirServer:
 
         @app.get(f"{path}/metadata")
         async def _metadata(request: HttpRequest) -> Response:
-            return await self._answer(request, "metadata", "", lambda: Answer(content=capabilities()))
+            said = capabilities(self._settings)
+            return await self._answer(request, "metadata", "", lambda: Answer(content=said))
 
         @app.post("/token")
         async def _token(request: HttpRequest) -> Response:
@@ -85,16 +99,38 @@ class FhirServer:
         @app.post(path + "/{resource_type}/_search")
         async def _post(request: HttpRequest, resource_type: str) -> Response:
             body = (await request.body()).decode()
-            asked = _parameters(request.url.query) + _parameters(body)
             return await self._answer(
-                request, "search", resource_type, lambda: self.desk.first(resource_type, asked), query=body
+                request,
+                "search",
+                resource_type,
+                lambda: self._posted(resource_type, request.url.query, body),
+                query=body,
             )
 
         @app.get(path + "/{resource_type}/{resource_id}")
         async def _read(request: HttpRequest, resource_type: str, resource_id: str) -> Response:
-            return await self._answer(request, "read", resource_type, lambda: self._read(resource_type, resource_id))
+            return await self._answer(
+                request, "read", resource_type, lambda: self._reader.read(resource_type, resource_id)
+            )
+
+        @app.get(path + "/{resource_type}/{resource_id}/_history")
+        @app.get(path + "/{resource_type}/{resource_id}/_history/{version}")
+        async def _history(request: HttpRequest, resource_type: str) -> Response:
+            return await self._answer(request, "read", resource_type, lambda: self._reader.history(resource_type))
+
+        @app.post(path + "/Patient/$match")
+        async def _match(request: HttpRequest) -> Response:
+            body = await request.body()
+            return await self._answer(request, "search", "Patient", lambda: self._reader.match(body))
 
         return app
+
+    def _posted(self, resource_type: str, query: str, body: str) -> Page:
+        beside, given = _parameters(query), _parameters(body)
+        if self._settings.mode.is_post_query_ignored:
+            overlooked = [pair for pair in beside if pair[0] != "_format"]
+            return self.desk.first(resource_type, given, overlooked=overlooked)
+        return self.desk.first(resource_type, beside + given)
 
     async def _answer(
         self,
@@ -115,14 +151,14 @@ class FhirServer:
         )
         try:
             if not asked.is_authorised:
-                raise Refused(401, "login", "a bearer token is needed")
+                raise refused(401, "login", "a bearer token is needed")
             done = act()
             if isinstance(done, Page):
                 asked = replace(asked, resource_type=done.search.resource_type, page=done.number)
                 done = Answer(content=done.bundle, again=done.again)
-        except Refused as refused:
-            headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
-            done = Answer(status=refused.status, content=refused.outcome, headers=headers)
+        except Refused as no:
+            headers = {"WWW-Authenticate": "Bearer"} if no.status == 401 else no.headers
+            done = Answer(status=no.status, content=no.outcome, headers=headers)
         self.seen.append(asked)
         return _Imperfect(self.faults.applied(asked, done))
 
@@ -131,14 +167,6 @@ class FhirServer:
         if self._settings.sign_in is not None:
             return self._settings.sign_in.is_good(given.decode("latin-1").removeprefix("Bearer "))
         return not self.tokens or any(hmac.compare_digest(given, f"Bearer {one}".encode()) for one in self.tokens)
-
-    def _read(self, resource_type: str, resource_id: str) -> Answer:
-        version = self.archive.read(resource_type, resource_id)
-        if version is None:
-            raise Refused(404, "not-found", f"no such {resource_type}")
-        if version.is_deleted:
-            raise Refused(410, "deleted", f"this {resource_type} has been deleted")
-        return Answer(content=version.resource, headers={"ETag": f'W/"{version.number}"'})
 
 
 @contextmanager
@@ -172,16 +200,22 @@ def running(
             thread.join(timeout=10)
 
 
-def capabilities() -> dict[str, Any]:
+def capabilities(settings: Settings) -> dict[str, Any]:
     """The CapabilityStatement."""
+    served = settings.mode.parameters or {each: frozenset(names) for each, names in PARAMETERS.items()}
+    offered = INCLUDES if settings.mode.includes is None else settings.mode.includes
     resources = [
         {
             "type": resource_type,
             "interaction": [{"code": "read"}, {"code": "search-type"}],
-            "searchInclude": [include for include in INCLUDES if include.startswith(f"{resource_type}:")] or None,
-            "searchParam": [{"name": name, "type": one.kind} for name, one in parameters.items()],
+            "searchInclude": [include for include in offered if include.startswith(f"{resource_type}:")] or None,
+            "searchParam": [
+                {"name": name, "type": one.kind if one.kind != "any" else "token"}
+                for name, one in PARAMETERS[resource_type].items()
+                if name in served[resource_type]
+            ],
         }
-        for resource_type, parameters in PARAMETERS.items()
+        for resource_type in served
     ]
     return {
         "resourceType": "CapabilityStatement",

@@ -16,8 +16,12 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
+from adapter.simulator.fhir_rules import Violation
+
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_LIFE_S = 300
+_LONGEST_JTI = 151
+"""Epic's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +47,11 @@ class TokenDesk:
     """Until when each is good."""
     asked: list[dict[str, str]] = field(default_factory=list)
     """The form of each request, and its `Authorization` under that name."""
+    least_between_s: float = 0
+    """Who asks more often is told to wait: 429."""
+    violations: list[Violation] = field(default_factory=list)
     _used: set[str] = field(default_factory=set)
+    _given: dict[str, float] = field(default_factory=dict)
 
     def is_good(self, token: str) -> bool:
         """Whether a bearer token may still be used."""
@@ -60,12 +68,17 @@ class TokenDesk:
             return 400, {"error": "unsupported_grant_type"}
         client = self._client_of(form, authorization, url=url)
         if client is None:
+            self.violations.append(Violation("not-signed-in", "Auth", "token"))
             return 401 if authorization else 400, {"error": "invalid_client"}
+        if self.now() - self._given.get(client.client_id, -self.least_between_s) < self.least_between_s:
+            self.violations.append(Violation("token-asked-too-often", "Token lifetime", "token"))
+            return 429, {"error": "temporarily_unavailable"}
         wanted = form.get("scope", "").split()
         granted = [each for each in wanted if _is_within(each, client.scopes)]
         if not granted:
             return 400, {"error": "invalid_scope"}
         token = secrets.token_urlsafe(24)
+        self._given[client.client_id] = self.now()
         self.tokens[token] = self.now() + self.lives_s
         said = {"access_token": token, "token_type": "bearer", "expires_in": self.lives_s}
         return 200, {**said, "scope": " ".join(granted)}
@@ -101,7 +114,7 @@ class TokenDesk:
         now = self.now()
         is_in_time = now < expires <= now + _LONGEST_LIFE_S + 5
         is_ours = claims.get("iss") == claims.get("sub") == client.client_id and claims.get("aud") == url
-        if not (is_in_time and is_ours and fresh) or fresh in self._used:
+        if not (is_in_time and is_ours and 0 < len(fresh) <= _LONGEST_JTI) or fresh in self._used:
             return False
         self._used.add(fresh)
         return True
