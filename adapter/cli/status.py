@@ -16,7 +16,8 @@ from adapter.cli.cohort import alarm_of
 from adapter.dispatch import WITHHELD
 from adapter.pipeline.sequences import CURSOR, standing_of
 from adapter.service.assembly import open_store
-from adapter.service.polling_status import status_of
+from adapter.service.certificates import alarms_of
+from adapter.service.polling_status import fhir_sources, status_of
 from adapter.store import counters, cursors
 from adapter.store.database import Connection
 from adapter.store.facts import facts, size_bytes
@@ -45,8 +46,9 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
             known = facts(conn)
             store = asdict(known)
             alarm = alarm_of(known, settings=settings, now=datetime.now(UTC))
+            certificates = alarms_of(conn, fhir_sources(settings), now=datetime.now(UTC))
             return {
-                "alarms": [alarm] if alarm else [],
+                "alarms": [*([alarm] if alarm else []), *certificates],
                 "queue": {"waiting": queue.depth, "oldest_s": _age_s(queue.oldest_received_us)},
                 "messages": store["messages"],
                 "oldest_parked_s": _age_s(store["oldest_parked_us"]),

@@ -100,6 +100,8 @@ class FhirSearchSource(Positioned):
     certificate: FilePath | None = None
     """Ours, in PEM, where the server wants mutual TLS; `key` is the file of its private key."""
     key: FilePath | None = None
+    expiry_warn_days: Annotated[int, Field(ge=1)] = 30
+    """So long before our certificate or the server's ends, `status` and `doctor` say so (behaviour 9)."""
     first: Annotated[date, Field(alias="from")]
     """What has changed since this day is read at the first time."""
     every: Span = timedelta(minutes=5)

@@ -17,6 +17,7 @@ from adapter.envelope import utc_us
 from adapter.errors import Halted, NotNow, SetupError, SourceFault
 from adapter.outbound import open_session
 from adapter.pipeline.reception import Reception
+from adapter.service import certificates
 from adapter.service.assembly import open_ring, open_store, utc_now
 from adapter.service.pacing import pace_of
 from adapter.service.polling_history import Histories
@@ -25,6 +26,7 @@ from adapter.service.polling_status import fhir_sources, searches_of
 from adapter.service.signing_in import credentials_of, key_pair
 from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.fhir_search import FhirSearches, Memory, Rules, Search
+from adapter.sources.peer_certificate import watched
 from adapter.sources.smart_auth import Credentials
 from adapter.store import polls
 from adapter.store.faults import StoreError
@@ -47,6 +49,7 @@ class Poller:
         self._database = open_store(settings, migrate=False)
         self._inbox = open_inbox(self._database, folder=settings.data_folder)
         self._pace = pace_of(source, settings, self._database)
+        self._certificates = certificates.Seen(self._database, source=source.name)
         self._credentials: Credentials | None = None
         """Kept from turn to turn: a token outlives them (behaviour 4)."""
 
@@ -154,7 +157,9 @@ class Poller:
             credentials=self._credentials,
             pace=self._pace,
             limits=limits,
-            session=open_session(ca=source.ca, proxy=source.proxy, certificate=key_pair(source)),
+            session=watched(
+                open_session(ca=source.ca, proxy=source.proxy, certificate=key_pair(source)), self._certificates
+            ),
         )
 
 
