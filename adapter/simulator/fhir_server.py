@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from adapter.simulator.fhir_cases import Cases
+from adapter.simulator.fhir_export import ExportDesk, add_routes
 from adapter.simulator.fhir_faults import Answer, Faults, Interaction, Request
 from adapter.simulator.fhir_outcomes import Refused, refused
 from adapter.simulator.fhir_parameters import INCLUDES, PARAMETERS
@@ -53,6 +54,7 @@ class FhirServer:
         """Patients who are treated otherwise; may be changed while the server runs."""
         self.desk = Desk(self.archive, settings, base=self.base, cases=self.cases)
         self._reader = Reader(self.archive, settings.mode, cases=self.cases, base=self.base)
+        self.exports = ExportDesk(self.archive, base=self.base)
         self._settings = settings
 
     @property
@@ -85,6 +87,8 @@ class FhirServer:
             desk = self._settings.sign_in or TokenDesk(clients=())
             status, said = desk.answer(form, request.headers.get("authorization", ""), url=str(request.url))
             return Response(encode(said), status, media_type="application/json")
+
+        add_routes(app, path, self.exports, self._answer)
 
         @app.get(path)
         async def _next(request: HttpRequest) -> Response:
