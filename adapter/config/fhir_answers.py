@@ -7,9 +7,11 @@ from pydantic import Field, StringConstraints
 
 from adapter.datafile import Positioned
 
-OutcomeCode = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+# What is no number of a vendor and no word of FHIR is never read from a server: a patient's name might stand there.
+_WORD = r"[a-z]{2,20}(-[a-z]{2,20}){0,3}|MSG_[A-Z_]{2,40}|[0-9]{1,6}"
+OutcomeCode = Annotated[str, StringConstraints(strip_whitespace=True, pattern=rf"^({_WORD})$")]
 """Of `OperationOutcome.issue.details.coding`, which is a vendor's own, or of `issue.code`."""
-Signal = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(http-[1-5]\d\d|[A-Za-z0-9_.-]{1,64})$")]
+Signal = Annotated[str, StringConstraints(strip_whitespace=True, pattern=rf"^(http-[1-5]\d\d|{_WORD})$")]
 _Path = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]+(\.[a-z][A-Za-z]*)+$")]
 
 
@@ -46,7 +48,7 @@ class Hydrate(Positioned):
     path: Annotated[_Path, Field(alias="from")]
     """`DiagnosticReport.result`: the element that holds the reference, or a list of them."""
     depth: Annotated[int, Field(ge=1, le=5)] = 1
-    """How many references in a row, where the target has the same element."""
+    """How many references in a row: what was read is followed in its turn."""
     by: Literal["read", "search"] = "read"
     """One request for each, or one search by `_id` for many, where the server takes a list of ids."""
 

@@ -4,35 +4,32 @@ Redirects are not followed. What may pass within seconds is tried again with bac
 caller as a SourceError that says what to do.
 """
 
-import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from functools import partial
+from typing import TypeVar
 
 import requests
 import tenacity
-from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
-from urllib3.util import parse_url
+from urllib3.exceptions import HTTPError
 
-from adapter.errors import Declined, Halted, NotNow, PagingExpired, SourceError, SourceFault
-from adapter.outbound import open_session, retry_after_s
-from adapter.sources.fhir_page import issues_of
+from adapter.errors import Declined, NotNow, SourceFault
+from adapter.outbound import open_session
+from adapter.sources.fhir_outcomes import Outcomes
+from adapter.sources.fhir_page import Entry, Page, read_page, read_resource
+from adapter.sources.fhir_places import Places
+from adapter.sources.fhir_refusal import Answer, is_nothing, refusal, unanswered
+from adapter.sources.fhir_request import Request, read
 from adapter.sources.pace import Pace
 from adapter.sources.smart_auth import Credentials
 
-_PORTS = {"https": 443, "http": 80}
 _CHUNK_BYTES = 64 * 1024
 _LONGEST_REFUSAL = 1024 * 1024
-# RFC 3986: what a URL is written with. Anything else is read differently by different readers, and so may lead astray.
-_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%|]+")
-_BUSY = frozenset({408, 425, 429, 503})
-"""RFC 9110 15.5.9 and 15.6.4, RFC 8470 5.2, RFC 6585 4: not now."""
-_EXPIRED = frozenset({404, 410})
-_MOST_NAMED = 3
+_NO_RULES = Outcomes()
 
 T = TypeVar("T")
 
@@ -52,10 +49,49 @@ class Limits:
     """What a server wants beyond this is left to the next turn."""
 
 
-class _Answer(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What its answers mean, and where its links may lead."""
+
+    outcomes: Outcomes = _NO_RULES
+    allowed_hosts: Collection[str] = ()
+
+
+class Stream:
+    """An answer whose body has not been read yet."""
+
+    def __init__(
+        self, response: requests.Response, *, limit: int, deadline: float | None, stop: threading.Event
+    ) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._raw = response.raw
+        self._limit = limit
+        self._deadline = deadline
+        self._stop = stop
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes. NotNow where it breaks off, trickles for too long, or we are to stop."""
+        try:
+            # What has come, not a whole chunk: a trickle must reach the look at the clock.
+            while chunk := self._raw.read1(_CHUNK_BYTES):
+                yield chunk
+                if self._deadline is not None and time.monotonic() > self._deadline:
+                    raise NotNow(SourceFault.TOO_SLOW, "the answer trickled in for too long", is_brief=True)
+                if self._stop.is_set():
+                    raise NotNow(SourceFault.STOPPED, "stopping")
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise unanswered(error) from None
+
+    def body(self) -> bytes:
+        """The whole. Declined where it is too long for one page."""
+        found = bytearray()
+        for chunk in self.chunks():
+            found += chunk
+            if len(found) > self._limit:
+                text = f"the answer is longer than {self._limit} bytes: ask for fewer resources on a page (`count`)"
+                raise Declined(SourceFault.TOO_LARGE, text)
+        return bytes(found)
 
 
 class FhirServer:
@@ -69,10 +105,13 @@ class FhirServer:
         pace: Pace,
         limits: Limits | None = None,
         session: requests.Session | None = None,
+        rules: Answers | None = None,
     ) -> None:
         """`session` as `open_session` makes it; left out, one that trusts the public authorities."""
+        rules = rules or Answers()
         self.base_url = base_url.rstrip("/")
-        self._origin = _origin(self.base_url)
+        self.outcomes = rules.outcomes
+        self._places = Places(self.base_url, rules.allowed_hosts)
         self._credentials = credentials
         self._pace = pace
         self._limits = limits or Limits()
@@ -89,13 +128,28 @@ class FhirServer:
             text = f"the server has not granted us to read {resource_type}: ask its team for system/{resource_type}.rs"
             raise Declined(SourceFault.NO_SCOPE, text)
 
+    def page(self, request: Request, stop: threading.Event) -> Page:
+        """One page of a search; see `ask`."""
+        reading = partial(read_page, url=request.url, outcomes=self.outcomes, is_link=request.is_link)
+        return self.ask(request, read=reading, stop=stop)
+
+    def resource(self, name: str, stop: threading.Event) -> Entry:
+        """One resource by its name, `Patient/123`; see `ask`."""
+        request = read(self.base_url, name)
+        reading = partial(read_resource, name=name, url=request.url, outcomes=self.outcomes)
+        return self.ask(request, read=reading, stop=stop)
+
     def get(self, url: str, *, read: Callable[[bytes], T], stop: threading.Event, is_link: bool = False) -> T:
-        """What `read` makes of the body of a 200. `is_link`: the server gave this address itself.
+        """As `ask`, by GET."""
+        return self.ask(Request(url, is_link=is_link), read=read, stop=stop)
+
+    def ask(self, request: Request, *, read: Callable[[bytes], T], stop: threading.Event) -> T:
+        """What `read` makes of the body of a 200, or of an outcome that says that nothing was found.
 
         Raises NotNow, PagingExpired, Declined, Halted, or what `read` raises; between attempts it waits, unless `stop`
         is set.
         """
-        self._check_place(url)
+        self._places.is_home(request.url)
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._is_worth_another),
             stop=tenacity.stop_any(
@@ -105,13 +159,7 @@ class FhirServer:
             sleep=tenacity.sleep_using_event(stop),
             reraise=True,
         )
-        return attempts(lambda: read(self._once(url, stop=stop, is_link=is_link)))
-
-    def _check_place(self, url: str) -> None:
-        """The same scheme, host and port as the configured address, for us and for the library that will connect."""
-        if not _URL.fullmatch(url) or _origin(url) != self._origin or "@" in urlsplit(url).netloc:
-            text = "the server's next link leads to another address: nothing was sent there; ask the server's team"
-            raise Halted(SourceFault.LINK_ELSEWHERE, text)
+        return attempts(lambda: read(self._once(request, stop)))
 
     def _is_worth_another(self, error: BaseException) -> bool:
         if not isinstance(error, NotNow) or not error.is_brief:
@@ -127,98 +175,70 @@ class FhirServer:
         asked = error.retry_after_s if isinstance(error, NotNow) else None
         return max(backed_off, asked or 0.0)
 
-    def _once(self, url: str, *, stop: threading.Event, is_link: bool) -> bytes:
-        answer = self._ask(url, stop)
-        if answer.status == 401:
-            # Behaviour 5: one new token and the same page once more, and only then give up.
-            self._credentials.renew()
-            answer = self._ask(url, stop)
-        if answer.status == 200:
+    def _once(self, request: Request, stop: threading.Event) -> bytes:
+        with self._exchange(request, stop, has_token=True, is_timed=True) as stream:
+            answer = Answer(stream.status, stream.headers, stream.body())
+        if answer.status == 200 or is_nothing(answer, self.outcomes):
             return answer.body
-        refusal = _refusal(answer, is_link=is_link)
-        if isinstance(refusal, NotNow) and refusal.retry_after_s:
-            self._pace.leave_alone(refusal.retry_after_s)
-        raise refusal
+        error = refusal(answer, request=request, outcomes=self.outcomes, now=datetime.now(UTC))
+        if isinstance(error, NotNow) and error.retry_after_s:
+            self._pace.leave_alone(error.retry_after_s)
+        raise error
 
-    def _ask(self, url: str, stop: threading.Event) -> _Answer:
-        header = self._credentials.header()
-        request = self._session.prepare_request(requests.Request("GET", url))
-        # The link exactly as given (behaviour 20): a library that writes it more correctly may break a paging token.
-        request.url = url
-        if header is not None:
-            request.headers["Authorization"] = header
-        settings = self._session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        stop: threading.Event,
+        body: bytes | None = None,
+        with_token: bool = True,
+    ) -> AbstractContextManager[Stream]:
+        """One request and its answer, whatever its status, streamed for as long as something comes; a 401 once more.
+
+        No token goes to another host than the configured one, whoever asks for it (behaviour 10). Halted where a host
+        is not allowed at all.
+        """
+        return self._exchange(Request(url, method, headers, body), stop, has_token=with_token)
+
+    @contextmanager
+    def _exchange(
+        self, request: Request, stop: threading.Event, *, has_token: bool, is_timed: bool = False
+    ) -> Iterator[Stream]:
+        has_token = self._places.is_home(request.url) and has_token
+        with self._sent(request, stop, has_token=has_token, is_timed=is_timed) as stream:
+            if stream.status != 401 or not has_token:
+                yield stream
+                return
+        # Behaviour 5: one new token and the same page once more, and only then give up.
+        self._credentials.renew()
+        with self._sent(request, stop, has_token=has_token, is_timed=is_timed) as stream:
+            yield stream
+
+    @contextmanager
+    def _sent(self, request: Request, stop: threading.Event, *, has_token: bool, is_timed: bool) -> Iterator[Stream]:
+        header = self._credentials.header() if has_token else None
+        prepared = self._prepared(request, header)
+        settings = self._session.merge_environment_settings(request.url, {}, stream=True, verify=None, cert=None)
+        if not self._places.is_home(request.url):
+            settings["cert"] = None
         times = (self._limits.connect_s, self._limits.silence_s)
-        try:
-            with (
-                self._pace.turn(stop),
-                self._session.send(request, allow_redirects=False, timeout=times, **settings) as response,
-            ):
-                deadline = time.monotonic() + self._limits.answer_s
-                return _Answer(response.status_code, response.headers, self._read(response, deadline, stop))
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise _unanswered(error) from None
+        with self._pace.turn(stop):
+            try:
+                response = self._session.send(prepared, allow_redirects=False, timeout=times, **settings)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                raise unanswered(error) from None
+            limit = self._limits.max_bytes if response.status_code == 200 else _LONGEST_REFUSAL
+            deadline = time.monotonic() + self._limits.answer_s if is_timed else None
+            with response:
+                yield Stream(response, limit=limit, deadline=deadline, stop=stop)
 
-    def _read(self, response: requests.Response, deadline: float, stop: threading.Event) -> bytes:
-        limit = self._limits.max_bytes if response.status_code == 200 else _LONGEST_REFUSAL
-        body = bytearray()
-        # What has come, not a whole chunk: a trickle must reach the look at the clock.
-        while chunk := response.raw.read1(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > limit:
-                text = f"the answer is longer than {limit} bytes: ask for fewer resources on a page (`count`)"
-                raise Declined(SourceFault.TOO_LARGE, text)
-            if time.monotonic() > deadline:
-                raise NotNow(SourceFault.TOO_SLOW, "the answer trickled in for too long", is_brief=True)
-            if stop.is_set():
-                raise NotNow(SourceFault.STOPPED, "stopping")
-        return bytes(body)
-
-
-def _refusal(answer: _Answer, *, is_link: bool) -> SourceError:
-    """What an answer without a page means."""
-    status = answer.status
-    said = _said(answer)
-    if is_link and status in _EXPIRED:
-        return PagingExpired(SourceFault.PAGING_EXPIRED, f"the server answered {status} to its own next link{said}")
-    if status in _BUSY:
-        wait_s = retry_after_s(answer.headers.get("Retry-After"), now=datetime.now(UTC))
-        text = f"the server answered {status}: it asks to be left alone for a while{said}"
-        return NotNow(SourceFault.BUSY, text, is_brief=True, retry_after_s=wait_s)
-    if status == 401:
-        return NotNow(SourceFault.UNAUTHORISED, f"the server takes neither the token nor the one read after it{said}")
-    if 300 <= status < 400:
-        text = f"the server answered {status}, a redirect, which is never followed: correct base_url"
-        return NotNow(SourceFault.REDIRECT, text)
-    if status >= 500 and status != 501:
-        return NotNow(SourceFault.SERVER_ERROR, f"the server answered {status}{said}", is_brief=True)
-    return Declined(SourceFault.REFUSED, f"the server answered {status} to this search{said}")
-
-
-def _said(answer: _Answer) -> str:
-    codes = dict.fromkeys(issue.code for issue in issues_of(answer.body))
-    return f" ({', '.join(list(codes)[:_MOST_NAMED])})" if codes else ""
-
-
-def _unanswered(error: Exception) -> NotNow:
-    # The kind of the error, not its text, which may hold the address with what a server wrote into it.
-    kind = type(error).__name__
-    if isinstance(error, requests.exceptions.SSLError):
-        text = f"the server's certificate is not trusted ({kind}): name its authority by `ca`"
-        return NotNow(SourceFault.UNREACHABLE, text)
-    if isinstance(error, requests.exceptions.ReadTimeout | ReadTimeoutError):
-        return NotNow(SourceFault.TOO_SLOW, f"the server fell silent ({kind})", is_brief=True)
-    if isinstance(error, HTTPError):  # the head had come
-        return NotNow(SourceFault.BROKEN_BODY, f"the answer broke off ({kind})", is_brief=True)
-    return NotNow(SourceFault.UNREACHABLE, f"the server cannot be reached ({kind})", is_brief=True)
-
-
-def _origin(url: str) -> tuple[Any, ...]:
-    """Scheme, host and port as the standard library and as the connecting library read them."""
-    try:
-        ours, theirs = urlsplit(url), parse_url(url)
-        ports = ours.port or _PORTS.get(ours.scheme), theirs.port or _PORTS.get(theirs.scheme or "")
-    except (ValueError, LocationParseError):
-        return ()
-    host = (ours.hostname or "").strip("[]").lower(), (theirs.host or "").strip("[]").lower()
-    return (ours.scheme.lower(), (theirs.scheme or "").lower(), *host, *ports)
+    def _prepared(self, request: Request, header: str | None) -> requests.PreparedRequest:
+        asked = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body)
+        prepared = self._session.prepare_request(asked)
+        # The link exactly as given (behaviour 20): a library that writes it more correctly may break a paging token.
+        prepared.url = request.url
+        if header is not None:
+            prepared.headers["Authorization"] = header
+        return prepared

@@ -1,20 +1,19 @@
 """One page of a FHIR search: what is on it, and where the next one is. Pure; each resource keeps its own bytes."""
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import msgspec
 
 from adapter.errors import Declined, NotNow, SourceFault
 from adapter.fhir.sorting import CONTEXT_TYPES
+from adapter.sources.fhir_outcomes import Action, Issue, Outcomes, issues_of
 
 _NOTHING = msgspec.Raw(b"null")
-# FHIR's issue types and severities, its codes for details, and the numbers of vendors.
-_WORD = re.compile(r"[a-z]{2,20}(-[a-z]{2,20}){0,3}|MSG_[A-Z_]{2,40}|[0-9]{1,6}")
+_NO_RULES = Outcomes()
 
 
 class Entry(NamedTuple):
@@ -33,14 +32,6 @@ class Entry(NamedTuple):
     """Name, version and time of change, as `version_of` writes them; empty where it has not all of them."""
 
 
-class Issue(NamedTuple):
-    """What an OperationOutcome tells, as far as it is written in words of a code system."""
-
-    severity: str
-    code: str
-    """`details.coding.code` (a vendor's number), else `code`."""
-
-
 class Page(NamedTuple):
     """One page of a searchset."""
 
@@ -50,6 +41,14 @@ class Page(NamedTuple):
     issues: list[Issue]
     timestamp: str
     """`Bundle.timestamp`."""
+    incomplete: tuple[str, ...] = ()
+    """Codes by which the server says that it does not show all (behaviour 27)."""
+    ignored: tuple[str, ...] = ()
+    """Codes by which it says that it did not use a parameter (behaviour 26)."""
+    unknown: tuple[str, ...] = ()
+    """Codes that nobody has said the meaning of."""
+    used: frozenset[str] = frozenset()
+    """Parameters that its link to itself names: those that the server has used (FHIR R4, section 3.1.1.2.3)."""
 
 
 class _Link(msgspec.Struct):
@@ -84,51 +83,94 @@ class _Resource(msgspec.Struct):
     meta: _Meta | None = None
 
 
-class _Coding(msgspec.Struct):
-    code: str | None = None
-
-
-class _Details(msgspec.Struct):
-    coding: list[_Coding] | None = None
-
-
-class _Issue(msgspec.Struct):
-    severity: str = ""
-    code: str = ""
-    details: _Details | None = None
-
-
-class _Outcome(msgspec.Struct):
-    issue: list[_Issue] | None = None
-
-
 _BUNDLE = msgspec.json.Decoder(_Bundle)
 _ENTRY = msgspec.json.Decoder(_Entry)
 _RESOURCE = msgspec.json.Decoder(_Resource)
-_OUTCOME = msgspec.json.Decoder(_Outcome)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def read_page(body: bytes, *, url: str) -> Page:
+def read_page(body: bytes, *, url: str, outcomes: Outcomes = _NO_RULES, is_link: bool = False) -> Page:
     """The page that was got from `url`.
 
-    NotNow where it cannot be read: a proxy, or a server in trouble, said it. Declined where it is another resource.
+    NotNow where it cannot be read: a proxy, or a server in trouble, said it. Declined where it is another resource, or
+    an outcome says that there is nothing to be had; PagingExpired where it says that the link has expired.
     """
     try:
         bundle = _BUNDLE.decode(body)
     except _UNREADABLE as error:
         fault = SourceFault.NOT_A_SEARCHSET if isinstance(error, msgspec.ValidationError) else SourceFault.BROKEN_BODY
         raise NotNow(fault, "the answer cannot be read as a FHIR Bundle", is_brief=True) from None
-    if bundle.resourceType != "Bundle":
-        said = ", ".join(issue.code for issue in issues_of(body))
-        text = "the answer is no FHIR Bundle" + (f" but an OperationOutcome: {said}" if said else "")
-        raise Declined(SourceFault.NOT_A_SEARCHSET, text)
     entries: list[Entry] = []
-    issues: list[Issue] = []
+    remarks: list[bytes] = []
     for raw in bundle.entry or []:
-        _sort_in(bytes(raw), entries, issues)
-    link = next((link.url for link in bundle.link or [] if link.relation == "next" and link.url), "")
-    return Page(entries, _resolved(url, link) if link else "", issues, bundle.timestamp or "")
+        _sort_in(bytes(raw), entries, remarks)
+    if bundle.resourceType != "Bundle":
+        remarks.append(body)
+    said = [issue for remark in remarks for issue in issues_of(remark)]
+    _check(said, outcomes, told=b"\n".join(remarks), is_link=is_link)
+    if bundle.resourceType != "Bundle" and outcomes.ruled(said)[0] is not Action.NOTHING_FOUND:
+        raise _no_page(said, told=body)
+    links = {link.relation: link.url for link in reversed(bundle.link or []) if link.url}
+    link = links.get("next", "")
+    judged = outcomes.judged(said)
+    return Page(
+        entries, _resolved(url, link) if link else "", said, bundle.timestamp or "", *judged, _used(links.get("self"))
+    )
+
+
+def read_resource(body: bytes, *, name: str, url: str, outcomes: Outcomes = _NO_RULES) -> Entry:
+    """The resource that was asked for by its name, as an entry that others refer to.
+
+    What flies is as with `read_page`. A Patient under another id is a merge (behaviour 67).
+    """
+    try:
+        head = _RESOURCE.decode(body)
+    except _UNREADABLE:
+        raise NotNow(SourceFault.BROKEN_BODY, "the answer cannot be read as a resource", is_brief=True) from None
+    if head.resourceType == "OperationOutcome" or not head.resourceType:
+        said = issues_of(body)
+        _check(said, outcomes, told=body, is_link=False)
+        is_nothing = outcomes.ruled(said)[0] is Action.NOTHING_FOUND
+        raise Declined(SourceFault.NOT_FOUND, "there is no such resource") if is_nothing else _no_page(said, told=body)
+    if f"{head.resourceType}/{head.id}" != name:
+        if head.resourceType == "Patient" and name.startswith("Patient/"):
+            raise Declined(SourceFault.MERGED, "the server gave another patient than was asked for", survivor=head.id)
+        raise Declined(SourceFault.REFUSED, "the server gave another resource than was asked for")
+    return entry_of(body, url=url)
+
+
+def entry_of(resource: bytes, *, url: str) -> Entry:
+    """A resource that came alone, as what others refer to."""
+    address = b'{"fullUrl":' + msgspec.json.encode(url)
+    raw = address + b',"resource":' + resource.strip() + b',"search":{"mode":"include"}}'
+    entries: list[Entry] = []
+    _sort_in(raw, entries, [])
+    return entries[0]
+
+
+def _check(said: Sequence[Issue], outcomes: Outcomes, *, told: bytes, is_link: bool) -> None:
+    error = outcomes.ending(said)
+    if is_link and outcomes.has_expired(said, status=200):
+        error = outcomes.expiry("the server says of its own next link that it has expired")
+    if error is not None:
+        error.told = told
+        raise error
+
+
+def _no_page(said: Sequence[Issue], *, told: bytes) -> Declined:
+    codes = ", ".join(issue.code for issue in said)
+    text = "the answer is no FHIR Bundle" + (f" but an OperationOutcome: {codes}" if codes else "")
+    error = Declined(SourceFault.NOT_A_SEARCHSET, text, code=said[0].code if said else "")
+    error.told = told if said else b""
+    return error
+
+
+def _used(link: str | None) -> frozenset[str]:
+    try:
+        query = urlsplit(link or "").query
+    except ValueError:
+        return frozenset()
+    return frozenset(name.partition(":")[0] for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
 def _resolved(url: str, link: str) -> str:
@@ -139,7 +181,7 @@ def _resolved(url: str, link: str) -> str:
         return link
 
 
-def _sort_in(raw: bytes, entries: list[Entry], issues: list[Issue]) -> None:
+def _sort_in(raw: bytes, entries: list[Entry], remarks: list[bytes]) -> None:
     """An entry that cannot be read goes on as data: the pipeline keeps it for a person."""
     try:
         entry = _ENTRY.decode(raw)
@@ -155,7 +197,7 @@ def _sort_in(raw: bytes, entries: list[Entry], issues: list[Issue]) -> None:
     except _UNREADABLE:
         head = _Resource()
     if mode == "outcome" or head.resourceType == "OperationOutcome":
-        issues.extend(issues_of(resource))
+        remarks.append(resource)
         return
     updated = _instant(head.meta.lastUpdated) if head.meta and head.meta.lastUpdated else None
     name = f"{head.resourceType}/{head.id}" if head.id else ""
@@ -168,25 +210,6 @@ def version_of(name: str, version_id: object, last_updated: object) -> str:
     if not (isinstance(version_id, str) and version_id and isinstance(last_updated, str) and last_updated):
         return ""
     return f"{name}|{version_id}|{last_updated}"
-
-
-def issues_of(body: bytes) -> list[Issue]:
-    """The issues of an OperationOutcome; none where the bytes are something else. Free text is left out."""
-    try:
-        outcome = _OUTCOME.decode(body)
-    except _UNREADABLE:
-        return []
-    return [Issue(_word(issue.severity), _code(issue)) for issue in outcome.issue or []]
-
-
-def _code(issue: _Issue) -> str:
-    codings = (issue.details.coding if issue.details else None) or []
-    return next((_word(coding.code) for coding in codings if coding.code), "") or _word(issue.code)
-
-
-def _word(text: str) -> str:
-    """A server may write a patient's name anywhere; nothing of that form is a code."""
-    return text if _WORD.fullmatch(text) else "other"
 
 
 def _instant(text: str) -> datetime | None:

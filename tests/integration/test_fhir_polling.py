@@ -214,7 +214,7 @@ def test_a_poller_that_is_started_again_goes_on_at_its_page(poll: Poll) -> None:
         server.faults.add(Fault(effect=faults.status(403), resource_type="Condition", page=2, times=None))
         server.faults.add(Fault(effect=faults.status(400), resource_type="Observation", page=3))
         here.turn()
-        assert here.status["trouble"] == "refused"
+        assert here.status["trouble"] == "denied"
         server.faults.clear()
         here.restart()
         here.turn()

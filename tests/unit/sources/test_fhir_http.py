@@ -253,7 +253,7 @@ def test_a_search_that_is_refused_is_not_tried_again_and_told_by_its_codes(statu
     error, wire = fails(response(status, body), OK)
 
     assert isinstance(error, Declined)
-    assert str(error) == f"the server answered {status} to this search (security)"
+    assert str(error) == f"the server answered {status} to this request (security)"
     assert len(wire.heads) == 1
 
 

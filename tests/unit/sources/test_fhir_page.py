@@ -8,7 +8,8 @@ import pytest
 
 from adapter import fhir
 from adapter.errors import Declined, NotNow, SourceFault
-from adapter.sources.fhir_page import Issue, body_of, issues_of, read_page, to_keep
+from adapter.sources.fhir_outcomes import Issue, issues_of
+from adapter.sources.fhir_page import body_of, read_page, to_keep
 
 URL = "https://fhir.example.nhs.uk/r4/Observation?_count=2"
 
@@ -72,7 +73,11 @@ def test_an_outcome_among_the_entries_is_a_remark_and_never_data(search: dict[st
     page = read_page(a_page(a_resource(), entry=[{"resource": outcome, "search": search}]), url=URL)
 
     assert page.entries == []
-    assert page.issues == [Issue("warning", "59100"), Issue("other", "other")]
+    assert page.issues == [
+        Issue("warning", "59100", ("59100", "not-supported")),
+        Issue("other", "other", ("other",)),
+    ]
+    assert (page.ignored, page.unknown) == (("59100",), ("other",))
     assert issues_of(b"<html>") == []
 
 
