@@ -29,7 +29,8 @@ from adapter.simulator.fhir_versions import Resource
 
 Json = dict[str, Any]
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-_PATIENTS_OWN = frozenset(PARAMETERS) - {"Patient", "Location", "Medication", "Specimen"}
+_ANYBODYS = frozenset(PARAMETERS) - {"Patient", "Location", "Medication"}
+"""Types that tell of one patient each."""
 _SUBJECT = frozenset({"_id", "patient", "subject"})
 
 _EPIC: Mapping[str, Iterable[str]] = {
@@ -77,8 +78,7 @@ _ORACLE: Mapping[str, Iterable[str]] = {
 _UK_CORE: Mapping[str, Iterable[str]] = {
     "Patient": {"identifier"},
     **{each: {"_id", "patient", *(PARAMETERS[each].keys() & {"status", "clinical-status", "category", "code", "date"})}
-       for each in _PATIENTS_OWN},
-    "Specimen": {"patient"},
+       for each in _ANYBODYS},
     "Medication": (),
     "Location": {"identifier"},
 }  # fmt: skip
@@ -97,7 +97,7 @@ def epic(*, quota: Mapping[str, int] | None = None) -> Settings:
     mode = Mode(
         name="epic",
         rules=(
-            patient_needed(_PATIENTS_OWN, vendor_code="4111"),
+            patient_needed(_ANYBODYS, vendor_code="4111"),
             somebody_needed(vendor_code="4110"),
             one_patient(vendor_code="4112"),
             one_of_needed("Observation", ("category", "code"), vendor_code="59108"),
@@ -123,7 +123,7 @@ def oracle() -> Settings:
     mode = Mode(
         name="oracle",
         rules=(
-            patient_needed(_PATIENTS_OWN),
+            patient_needed(_ANYBODYS),
             somebody_needed(),
             one_patient(),
             id_alone(),
@@ -168,7 +168,7 @@ def uk_core() -> Settings:
     """A server that does what UK Core Access demands and nothing else: patient by patient, no `_lastUpdated`."""
     mode = Mode(
         name="uk-core",
-        rules=(patient_needed(_PATIENTS_OWN | {"Specimen"}), somebody_needed(), one_patient()),
+        rules=(patient_needed(_ANYBODYS), somebody_needed(), one_patient()),
         parameters=_with_ids(_UK_CORE),
         controls=frozenset({"_count", "_format"}),
     )
