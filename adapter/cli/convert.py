@@ -16,7 +16,7 @@ from adapter import config, mapping
 from adapter.assertion import Resource
 from adapter.cli.convert_rows import Rows
 from adapter.errors import ExitCode, MessageError
-from adapter.fhir import bundle, validate
+from adapter.fhir import UnsupportedVersion, Version, parts, validate, version_of, version_said_by
 from adapter.fhir.resource import encode
 from adapter.hl7v2 import Message, batch
 from adapter.service.feeds import FeedReading, overlay_of, own_codes, rules_of_reading
@@ -36,9 +36,12 @@ def convert(
     vendor: Annotated[str | None, typer.Option("--vendor", help="Read v2 as this vendor's feeds are read.")] = None,
     check: Annotated[bool, typer.Option("--validate", help="Also hold every resource to FHIR R4B.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for <stem>.json; without it, stdout.")] = None,
+    fhir_version: Annotated[
+        str, typer.Option("--fhir-version", help="R4, R4B or STU3; without it, what the profiles of a file say.")
+    ] = "",
 ) -> None:
     """Convert files, nothing stored. Rows are made as if each patient were a confirmed child."""
-    converter = Converter(vendor=vendor, to=to, is_checked=check)
+    converter = Converter(vendor=vendor, to=to, is_checked=check, version=_version(fhir_version))
     if to is Target.CSOR:
         typer.echo("convert: every patient is taken for a confirmed child; hold and disclosure are skipped", err=True)
     if out is not None:
@@ -54,6 +57,13 @@ def convert(
     if failed:
         typer.echo(f"convert: {len(files) - failed} of {len(files)} files converted", err=True)
         raise typer.Exit(ExitCode.FILES_FAILED)
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return version_of(text) if text else None
+    except UnsupportedVersion as error:
+        raise typer.BadParameter(str(error), param_hint="--fhir-version") from None
 
 
 def _clash(file: Path, taken: set[str]) -> str:
@@ -84,7 +94,7 @@ def _one(converter: "Converter", file: Path, out: Path | None) -> str:
 class Converter:
     """The mappings, loaded once for all files."""
 
-    def __init__(self, *, vendor: str | None, to: Target, is_checked: bool) -> None:
+    def __init__(self, *, vendor: str | None, to: Target, is_checked: bool, version: Version | None = None) -> None:
         """SetupError where the mappings or the vendor's name are wrong."""
         folder = config.packaged("mappings")
         overlay = overlay_of(folder, vendor)
@@ -98,14 +108,17 @@ class Converter:
             maps = mapping.load_v2_maps(folder, vendor=overlay, own_codes=own_codes(said))
             self.reading = FeedReading(maps, rules, _LONDON)
         self.is_checked = is_checked
+        self._version = version
 
     def convert(self, file: Path) -> bytes:
         """The file's Bundle or rows as JSON."""
         raw = file.read_bytes()
         is_fhir = file.suffix.lower() in _FHIR_SUFFIXES or raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+        version = (self._version or version_said_by(raw)) if is_fhir else Version.R4
         if self.rows is not None:
-            return encode(self.rows.of_fhir(raw) if is_fhir else self.rows.of_messages(self._messages(raw)))
-        resources = list(_resources(raw) if is_fhir else self._mapped(self._messages(raw)))
+            made = self.rows.of_fhir(raw, version=version) if is_fhir else self.rows.of_messages(self._messages(raw))
+            return encode(made)
+        resources = list(_resources(raw, version) if is_fhir else self._mapped(self._messages(raw)))
         if self.is_checked:
             _tell_verdict(file, (entry["resource"] for entry in resources))
         return encode({"resourceType": "Bundle", "type": "collection", "entry": resources})
@@ -119,9 +132,8 @@ class Converter:
         return [self.reading.parse(message) for message in batch.split(raw).messages or (raw,)]
 
 
-def _resources(raw: bytes) -> Iterator[Resource]:
-    parts, _problems = bundle.split(raw)
-    return ({"resource": part.resource} for part in parts)
+def _resources(raw: bytes, version: Version) -> Iterator[Resource]:
+    return ({"resource": part.resource} for part in parts(raw, version=version))
 
 
 def _tell_verdict(file: Path, resources: Iterable[Resource]) -> None:

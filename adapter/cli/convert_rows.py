@@ -68,9 +68,9 @@ class Rows:
         pieces = [] if self.reading.is_of_two(message) else separate(message)
         return [self.reading.parse(piece) for piece in pieces] or [message]
 
-    def of_fhir(self, body: bytes) -> Resource:
+    def of_fhir(self, body: bytes, *, version: fhir.Version = fhir.Version.R4) -> Resource:
         """Rows by kind from a resource, a Bundle or an NDJSON body."""
-        stated, problems = fhir.statements(body, known=self.csor.known)
+        stated, problems = fhir.statements(body, known=self.csor.known, version=version)
         return self._rows(stated, problems)
 
     def _rows(self, stated: Iterable[Statement], problems: Iterable[Problem]) -> Resource:

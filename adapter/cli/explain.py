@@ -51,6 +51,7 @@ from adapter.errors import ExitCode, SetupError
 from adapter.mapping.csor_outcome import Step
 from adapter.mapping.trace import Origin
 from adapter.service.assembly import Mappings, identity_settings, made_by, open_ring, open_store
+from adapter.service.fhir_versions import Versions
 from adapter.settle.bodies import Cut
 from adapter.settle.lineage import Explained, Explainer, Guides
 from adapter.settle.lineage_values import FieldLineage, Value
@@ -89,7 +90,14 @@ def explainer(settings: TrustSettings) -> Iterator[Explainer]:
     def traced(feed: str, body: bytes) -> list[Origin]:
         return mappings.feeds.of(feed).trace(body)
 
-    guides = Guides(mappings.csor, mappings.cohort, identity_settings(settings), made_by(settings, mappings), traced)
+    guides = Guides(
+        mappings.csor,
+        mappings.cohort,
+        identity_settings(settings),
+        made_by(settings, mappings),
+        traced,
+        Versions(settings).parts,
+    )
     ring = open_ring(settings)
     database = open_store(settings, migrate=False)
     try:

@@ -7,9 +7,11 @@ from adapter.fhir.resource import decode, encode
 from adapter.fhir.sorting import NOTHING_KNOWN, Known, LeftOut
 from adapter.fhir.statements import Reader, Reading, read, statements
 from adapter.fhir.validate import validate
+from adapter.fhir.versions import ConvertedPart, UnsupportedVersion, Version, parts, version_of, version_said_by
 
 __all__ = [
     "NOTHING_KNOWN",
+    "ConvertedPart",
     "Known",
     "LeftOut",
     "Part",
@@ -17,11 +19,16 @@ __all__ = [
     "PathStep",
     "Reader",
     "Reading",
+    "UnsupportedVersion",
+    "Version",
     "decode",
     "encode",
     "parse_path",
+    "parts",
     "read",
     "split",
     "statements",
     "validate",
+    "version_of",
+    "version_said_by",
 ]

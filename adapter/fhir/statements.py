@@ -21,6 +21,7 @@ from adapter.fhir.references import Index, contained, is_of_the_body, patient_re
 from adapter.fhir.separate import separate
 from adapter.fhir.shape import fault
 from adapter.fhir.sorting import CONTEXT_TYPES, ITEM_TYPES, NOTHING_KNOWN, Known, LeftOut, Sorter
+from adapter.fhir.versions import Version, cut_stu3
 from adapter.statement import Statement
 
 _USED = frozenset({*ITEM_TYPES, *CONTEXT_TYPES, "Patient", "RelatedPerson"})
@@ -37,7 +38,9 @@ class Reading(NamedTuple):
     """How many resources are no item, by the rule that says so."""
 
 
-def statements(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> tuple[list[Statement], list[Problem]]:
+def statements(
+    body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN, version: Version = Version.R4
+) -> tuple[list[Statement], list[Problem]]:
     """What a body says, one statement per patient in order of first mention, and what of it could not be used.
 
     `base` is the address of the server it came from, else what its full URLs tell: absolute references below it are
@@ -45,13 +48,13 @@ def statements(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> 
     `known` tells examinations and measurements by their codes where no category does. Raises Unparsable where the body
     is no JSON. Resource types that no row needs are passed over.
     """
-    found = read(body, base=base, known=known)
+    found = read(body, base=base, known=known, version=version)
     return found.statements, found.problems
 
 
-def read(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN) -> Reading:
+def read(body: bytes, *, base: str = "", known: Known = NOTHING_KNOWN, version: Version = Version.R4) -> Reading:
     """As `statements`, and how the body is kept where it is not all one patient's."""
-    return Reader(known).read(body, base=base)
+    return Reader(known).read(body, base=base, version=version)
 
 
 class Reader:
@@ -61,9 +64,9 @@ class Reader:
         self._known = known
         self._assays = Assays(known)
 
-    def read(self, body: bytes, *, base: str = "") -> Reading:
+    def read(self, body: bytes, *, base: str = "", version: Version = Version.R4) -> Reading:
         """As `read`."""
-        found = cut(body, self._assays)
+        found = cut(body, self._assays) if version is not Version.STU3 else cut_stu3(body)
         base = base or _base_of(found)
         rejected = found.rejected
         unused, bad = self._not_mapped(found)

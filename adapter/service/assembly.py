@@ -35,6 +35,7 @@ from adapter.pipeline.journey import BATCH, Pipeline
 from adapter.pipeline.keeping import Read
 from adapter.pipeline.told import Rules
 from adapter.service.feeds import FeedReading, Feeds, feeds_of
+from adapter.service.fhir_versions import Versions
 from adapter.settle.child import Policy, Windows
 from adapter.settle.result_drafts import KIND as LAB_RESULT
 from adapter.settle.result_drafts import Maker
@@ -113,6 +114,7 @@ class Translator:
     def __init__(self, settings: TrustSettings, mappings: Mappings) -> None:
         self._feeds = mappings.feeds
         self._reader = fhir.Reader(mappings.csor.known)
+        self._versions = Versions(settings)
         self._orders_of = {
             source.name: source.order_numbers
             for source in settings.sources
@@ -127,7 +129,7 @@ class Translator:
             if may_be_several(body) and not reading.is_of_two(message) and (pieces := separate(message)):
                 return Read([], message.content, _stamp_us(message, reading), body, pieces)
             return Read([reading.state(message)], message.content, _stamp_us(message, reading), body)
-        found = self._reader.read(body)
+        found = self._reader.read(body, version=self._versions.of(feed, body))
         if feed in self._orders_of:
             for statement in found.statements:
                 statement.problems += filter(None, map(_untold_order, statement.items))

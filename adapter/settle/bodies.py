@@ -9,7 +9,7 @@ from adapter import fhir
 from adapter.chart import sealed
 from adapter.chart.origins import Place
 from adapter.envelope import Media
-from adapter.fhir import Part
+from adapter.fhir import ConvertedPart, Part
 from adapter.identity.patients import MOTHER_CODES
 from adapter.mapping.csor_outcome import Step
 from adapter.mapping.trace import CONTEXT, RELATED, Origin
@@ -20,6 +20,8 @@ from adapter.store.sealing import KeyRing
 
 TraceV2 = Callable[[str, bytes], list[Origin]]
 """The origins of a message of that feed, under the mappings and the rules that this trust reads it by."""
+PartsOf = Callable[[str, bytes], list[Part]]
+"""The resources of a FHIR body of that feed, in the form of R4."""
 
 
 class Cut(NamedTuple):
@@ -61,10 +63,11 @@ class _Body(Protocol):
 class Bodies:
     """The bodies of messages, opened when first asked for. Mappings changed since are seen: the place is not found."""
 
-    def __init__(self, conn: Connection, ring: KeyRing, *, trace: TraceV2) -> None:
+    def __init__(self, conn: Connection, ring: KeyRing, *, trace: TraceV2, parts: PartsOf) -> None:
         self._conn = conn
         self._ring = ring
         self._trace = trace
+        self._parts = parts
         self._read: dict[int, _Body] = {}
 
     def cut(self, place: Place, source: Source, *, element: str) -> Cut:
@@ -90,7 +93,7 @@ class Bodies:
             return _NoBody()
         body = self._ring.unseal(row.key_id, row.sealed, sealed.MESSAGE)
         if row.media == Media.FHIR:
-            return _FhirBody(fhir.split(body)[0])
+            return _FhirBody(self._parts(row.feed, body))
         return _V2Body(self._trace(row.feed, body))
 
 
@@ -170,8 +173,22 @@ class _FhirBody:
 
 
 def _pointed(part: Part, path: str, value: Any) -> _Found:
-    pointer = part.at + "".join(f"/{step}" for step in re.findall(r"[^.\[\]]+", path))
-    return _Found(pointer, 0, 0, "", (Step("json", pointer, _text(value)),))
+    """Of a resource in another version where it stood in the bytes, and what R4 made of it."""
+    if not isinstance(part, ConvertedPart):
+        pointer = part.at + _pointer(path)
+        return _Found(pointer, 0, 0, "", (Step("json", pointer, _text(value)),))
+    before = part.received_at(path)
+    converted = Step("stu3-to-r4", f"{before} → {path}" if before else path, _text(value))
+    if not before:  # a system that R4 wants beside a word
+        return _Found("", 0, 0, "", (converted,))
+    pointer = part.at + _pointer(before)
+    sent = fhir.Path(before).first(part.received)
+    steps = (Step("json", pointer, _text(sent)),)
+    return _Found(pointer, 0, 0, "", steps if before == path and sent == value else (*steps, converted))
+
+
+def _pointer(path: str) -> str:
+    return "".join(f"/{step}" for step in re.findall(r"[^.\[\]]+", path))
 
 
 def _nowhere(why: str) -> _Found:

@@ -11,7 +11,7 @@ from adapter.chart.sealed import Content
 from adapter.cohort import CohortRules
 from adapter.identity import IdentitySettings
 from adapter.mapping import CsorMaps
-from adapter.settle.bodies import Bodies, TraceV2
+from adapter.settle.bodies import Bodies, PartsOf, TraceV2
 from adapter.settle.drafted import Row
 from adapter.settle.drafting import Drafting
 from adapter.settle.lineage_cases import CaseExplainer
@@ -50,6 +50,7 @@ class Guides(NamedTuple):
     identity: IdentitySettings
     made_by: str
     trace: TraceV2
+    parts: PartsOf
 
 
 class Explainer:
@@ -60,7 +61,7 @@ class Explainer:
         self._ring = ring
         self._made_by = guides.made_by
         csor = guides.csor
-        bodies = Bodies(conn, ring, trace=guides.trace)
+        bodies = Bodies(conn, ring, trace=guides.trace, parts=guides.parts)
         refolder = Refolder(conn, ring, bodies=bodies, identity=guides.identity)
         drafting = Drafting(csor, record_id=partial(record_id_of, ring))
         self._tracer = RowTracer(refolder, csor=csor, rules=guides.cohort, drafting=drafting)
