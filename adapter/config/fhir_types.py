@@ -62,7 +62,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.:-]*$")]
+_Word = Annotated[str, StringConstraints(pattern=r"^-?[A-Za-z_][A-Za-z0-9_.:-]*$")]
 Parameter = Annotated[_Word, AfterValidator(_not_ours)]
 Value = Annotated[str, StringConstraints(min_length=1)]
 Values = Annotated[tuple[Value, ...], Field(min_length=1), BeforeValidator(_as_list)]
