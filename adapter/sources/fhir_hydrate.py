@@ -7,7 +7,7 @@ with a version, `urn:uuid`, contained, logical.
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,6 +34,20 @@ class Path(NamedTuple):
     """How many references in a row: what was read is followed in its turn."""
     by_search: bool = False
     """Many at once by `_id`."""
+
+
+class Whose(NamedTuple):
+    """Whose resources are read."""
+
+    patient_id: str = ""
+    """Nobody else's are kept; empty: anybody's."""
+    shared: MutableMapping[str, Entry] | None = None
+    """Of NOBODYS types, what was read for others; who gives it also says when it is too old."""
+
+
+NOBODYS = frozenset({"Location", "Medication", "Organization", "Practitioner"})
+"""Types that name no patient."""
+_ANYBODYS = Whose()
 
 
 class Filled(NamedTuple):
@@ -85,31 +99,40 @@ class Hydrator:
         *,
         server: FhirServer,
         stop: threading.Event,
-        patient_id: str = "",
         style: Style = DEFAULT,
+        whose: Whose = _ANYBODYS,
     ) -> None:
-        """`patient_id`: whose resources alone are kept; empty: anybody's."""
+        """`style`: of searches by `_id`."""
         self._paths: dict[str, list[Path]] = {}
         for path in paths:
             self._paths.setdefault(path.resource_type, []).append(path)
         self._server = server
         self._stop = stop
-        self._patient_id = patient_id
         self._style = style
+        self._patient_id = whose.patient_id
+        self._shared: MutableMapping[str, Entry] = {} if whose.shared is None else whose.shared
         self._read: dict[str, Entry | str] = {}
         """By name: what it was, or why it could not be had."""
+
+    def remember(self, entries: Iterable[Entry]) -> None:
+        """What a search of the same patient has brought need not be read again."""
+        if self._patient_id and self._paths:
+            self._read.update((entry.name, entry._replace(is_include=True)) for entry in entries if entry.name)
 
     def fill(self, entries: Sequence[Entry]) -> Filled:
         """These, and what they refer to. NotNow and Halted fly, and what a person has to look at (PERSON)."""
         filled = Filled(list(entries), 0, Counter(), 0)
         if not self._paths:
             return filled
+        self.remember(entries)
         here = {entry.name for entry in entries}
         left: list[tuple[Entry, int]] = [(entry, 0) for entry in entries]
         while left:
             wanted = self._wanted(left, filled.unresolved)
             wanted = {name: path for name, path in wanted.items() if name not in here}
             here |= set(wanted)
+            if len(self._read) > _LONGEST_MEMORY:
+                self._read.clear()
             fetched = self._fetch({name: path for name, (path, _) in wanted.items() if name not in self._read})
             filled = filled._replace(fetched=filled.fetched + fetched)
             left = []
@@ -145,11 +168,14 @@ class Hydrator:
 
     def _fetch(self, wanted: Mapping[str, Path]) -> int:
         """Read what is not remembered; how many."""
-        if len(self._read) > _LONGEST_MEMORY:
-            self._read.clear()
         together: dict[str, list[str]] = {}
+        asked = 0
         for name, path in wanted.items():
             kind, _, identity = name.partition("/")
+            if name in self._shared:
+                self._read[name] = self._shared[name]
+                continue
+            asked += 1
             if path.by_search:
                 together.setdefault(kind, []).append(identity)
             else:
@@ -157,7 +183,11 @@ class Hydrator:
         for kind, ids in together.items():
             for start in range(0, len(ids), _IDS_AT_ONCE):
                 self._many(kind, ids[start : start + _IDS_AT_ONCE])
-        return len(wanted)
+        for name in wanted:
+            found = self._read[name]
+            if name.partition("/")[0] in NOBODYS and not isinstance(found, str):
+                self._shared[name] = found
+        return asked
 
     def _one(self, name: str) -> Entry | str:
         try:

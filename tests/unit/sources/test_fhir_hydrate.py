@@ -17,7 +17,7 @@ from adapter.simulator.fhir_server import running
 from adapter.simulator.fhir_settings import Settings
 from adapter.simulator.fhir_versions import Change
 from adapter.sources.fhir_http import Answers, FhirServer, Limits
-from adapter.sources.fhir_hydrate import Filled, Hydrator, Path, Target, target_of
+from adapter.sources.fhir_hydrate import Filled, Hydrator, Path, Target, Whose, target_of
 from adapter.sources.fhir_outcomes import Action, Outcomes
 from adapter.sources.fhir_page import Entry, body_of, read_page
 from adapter.sources.fhir_request import Style
@@ -71,9 +71,14 @@ class Place:
         self.server = FhirServer(
             hospital.base, credentials=NoCredentials(), pace=a_pace(), limits=limits, rules=rules or Answers()
         )
-        self.hydrator = Hydrator(
-            paths, server=self.server, stop=threading.Event(), patient_id="p1", style=Style(post=post)
-        )
+        self.paths, self.style = paths, Style(post=post)
+        self.shared: dict[str, Entry] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """With the next child."""
+        whose = Whose("p1", self.shared)
+        self.hydrator = Hydrator(self.paths, server=self.server, stop=threading.Event(), style=self.style, whose=whose)
 
     def fill(self, *resources: dict[str, Any]) -> Filled:
         return self.hydrator.fill(on_a_page(*resources))
@@ -124,11 +129,37 @@ def test_what_stands_on_the_page_is_not_read_and_what_was_read_is_remembered(hos
     first = place.fill(a_report("Observation/o1"), STORED[0])
     second = place.fill(a_report("Observation/o1"))
 
-    assert place.read == ["Specimen/s1", "Observation/o1"]
+    assert place.read == ["Specimen/s1"]
     assert names(first) == ["DiagnosticReport/d1", "Observation/o1", "Specimen/s1"]
     assert names(second) == ["DiagnosticReport/d1", "Observation/o1"]
     again = place.fill(STORED[0])
-    assert (names(again), again.fetched, len(place.read)) == (["Observation/o1", "Specimen/s1"], 0, 2)
+    assert (names(again), again.fetched, len(place.read)) == (["Observation/o1", "Specimen/s1"], 0, 1)
+
+
+@pytest.mark.behaviour(30)
+def test_what_another_search_of_the_patient_has_brought_is_set_beside_and_not_read(hospital: Hospital) -> None:
+    place = Place(hospital, RESULT)
+    place.fill(STORED[0])
+    place.hydrator.remember(on_a_page(STORED[1]))
+
+    filled = place.fill(a_report("Observation/o1", "Observation/o2"))
+
+    assert names(filled) == ["DiagnosticReport/d1", "Observation/o1", "Observation/o2"]
+    assert [entry.is_include for entry in filled.entries] == [False, True, True]
+    assert (filled.fetched, place.read) == (0, [])
+
+
+@pytest.mark.behaviour(30)
+def test_what_is_nobodys_is_read_once_for_all_patients(hospital: Hospital) -> None:
+    place = Place(hospital, Path("Encounter", ("location", "location")), RESULT)
+    visit = a_resource("Encounter/e1", location=[{"location": to("Location/l1")[0]}])
+    place.fill(visit, a_report("Observation/o1"))
+    place.begin()
+
+    filled = place.fill(visit, a_report("Observation/o1"))
+
+    assert (len(filled.entries), filled.fetched) == (4, 1)
+    assert place.read == ["Location/l1", "Observation/o1", "Observation/o1"]
 
 
 @pytest.mark.behaviour(30)
