@@ -1,6 +1,6 @@
 """FHIR dates as they stand, perhaps known only to the month: ages in calendar days, and what came first."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
@@ -31,6 +31,8 @@ class Age(Enum):
 
 # A local day in the United Kingdom begins up to one hour before midnight UTC (summer time).
 _SUMMER_HOUR = timedelta(hours=1)
+_NO_YEARS = frozenset({MINYEAR, MAXYEAR})
+"""How records write "since ever" and "without end"; no calendar arithmetic reaches beyond them."""
 
 
 @lru_cache(maxsize=4096)
@@ -39,6 +41,8 @@ def days(text: str | None) -> Days | None:
     try:
         parts = [int(part) for part in (text or "").partition("T")[0].split("-")]
         year, month, day = [*parts, 0, 0][:3]
+        if year in _NO_YEARS:
+            return None
         if day:
             return Days(date(year, month, day), date(year, month, day))
         if month:

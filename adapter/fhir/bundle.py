@@ -9,7 +9,7 @@ from adapter.errors import MessageError, Problem, ProblemCode, Unparsable
 from adapter.fhir.part import Cut, Part, Rejected
 from adapter.fhir.pieces import Pieces
 from adapter.fhir.plain import Assays, PlainResults
-from adapter.fhir.resource import decode, not_json
+from adapter.fhir.resource import decode_tolerant, not_json
 
 _MAX_DEPTH = 4
 """Bundles in Bundles: a document in a searchset in a batch. Deeper nesting is an attack or an accident."""
@@ -151,7 +151,7 @@ class _Cutting:
             if _text(envelope.resourceType) == "Bundle":
                 self._bundle(raw, envelope, at=place, depth=depth)
                 return
-            resource = decode(bytes(raw), at=place.strip())
+            resource = decode_tolerant(bytes(raw), at=place.strip())
             if not isinstance(resource.get("resourceType"), str):
                 self._reject("not a FHIR resource: it has no resourceType", raw=raw, at=place)
                 return

@@ -4,13 +4,15 @@ The elements of a resource are taken one by one: what stands in many of them wor
 reference to the patient) is decoded and checked once and shared, so that later rooms know it by its identity.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from adapter.assertion import Resource
-from adapter.fhir.shape import ELEMENTS, TEXTS
+from adapter.fhir.resource import NULL
+from adapter.fhir.shape import ELEMENTS, TEXTS, check_contained
 
 _PIECES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE = msgspec.json.Decoder(Any, float_hook=Decimal).decode
@@ -22,11 +24,16 @@ class _Element(dict[bytes, Any]):
 
     def __init__(self, kind: str, name: str) -> None:
         form = ELEMENTS.get((kind, name))
+        self._is_read = form is not None
         self._value = _TEXT if (kind, name) in TEXTS else _VALUE
-        self._check = None if form is None or self._value is _TEXT else form.decode
+        self._check: Callable[[bytes], object] | None = None
+        if form is not None and self._value is not _TEXT:
+            self._check = check_contained if name == "contained" else form.decode
         self._may_recur = name != "id"
 
     def __missing__(self, text: bytes) -> Any:
+        if self._is_read and NULL in text:
+            raise msgspec.ValidationError  # perhaps a member that is null: `decode` takes it out
         if self._check is not None:
             self._check(text)
         value = self._value(text)

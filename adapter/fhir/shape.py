@@ -10,10 +10,24 @@ from typing import Any
 import msgspec
 
 from adapter.errors import Problem, ProblemCode
+from adapter.fhir.resource import decode_tolerant, encode
 
 Text = str | None
 Number = int | float | None
 Objects = list[dict[str, Any]] | None
+
+
+class _Extension(msgspec.Struct):
+    url: Text = None
+    valueCodeableConcept: "_Concept | None" = None
+    valueDateTime: Text = None
+    valueCode: Text = None
+
+
+class _Primitive(msgspec.Struct):
+    """What stands beside a primitive, under its name with `_` before it."""
+
+    extension: list[_Extension] | None = None
 
 
 class _Coding(msgspec.Struct):
@@ -32,8 +46,8 @@ class _Identifier(msgspec.Struct):
     type: _Concept | None = None
     system: Text = None
     value: Text = None
-    assigner: dict[str, Any] | None = None
-    extension: Objects = None
+    assigner: "_Reference | None" = None
+    extension: list[_Extension] | None = None
 
 
 class _Reference(msgspec.Struct):
@@ -78,7 +92,7 @@ class _Resource(msgspec.Struct):
 class _Patient(_Resource):
     gender: Text = None
     birthDate: Text = None
-    _birthDate: dict[str, Any] | None = None
+    _birthDate: _Primitive | None = None
     deceasedBoolean: bool | None = None
     deceasedDateTime: Text = None
     multipleBirthBoolean: bool | None = None
@@ -123,6 +137,7 @@ class _Condition(_Resource):
     verificationStatus: _Concept | None = None
     category: list[_Concept] | None = None
     onsetDateTime: Text = None
+    onsetPeriod: _Period | None = None
     recordedDate: Text = None
     abatementDateTime: Text = None
 
@@ -277,6 +292,14 @@ _FORMS: Mapping[str, type[_Resource]] = {
 }
 _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(form) for kind, form in _FORMS.items()}
 
+
+class _Kind(msgspec.Struct):
+    resourceType: Text = None
+
+
+_CONTAINED = msgspec.json.Decoder(list[msgspec.Raw])
+_KIND = msgspec.json.Decoder(_Kind)
+
 ELEMENTS: Mapping[tuple[str, str], msgspec.json.Decoder[Any]] = {
     (kind, field.encode_name): msgspec.json.Decoder(field.type)
     for kind, form in _FORMS.items()
@@ -293,8 +316,27 @@ TEXTS = frozenset(
 """Those that are a text."""
 
 
+def check_contained(raw: bytes) -> None:
+    """Raises an error of msgspec where one of a list of contained resources has not the form of its kind."""
+    for one in _CONTAINED.decode(raw):
+        decoder = _DECODERS.get(_KIND.decode(one).resourceType or "")
+        if decoder is not None:
+            decoder.decode(one)
+
+
 def fault(raw: bytes, *, kind: str, at: str) -> Problem | None:
     """The first element that has another form than FHIR gives it, by its pointer."""
+    found = decode_tolerant(raw, at=at)
+    problem = _fault(encode(found), kind=kind, at=at)
+    contained = found.get("contained")
+    if problem is None and isinstance(contained, list):
+        for number, one in enumerate(contained):
+            kind, place = str(one.get("resourceType")), f"{at}/contained/{number}"
+            problem = problem or _fault(encode(one), kind=kind, at=place)
+    return problem
+
+
+def _fault(raw: bytes, *, kind: str, at: str) -> Problem | None:
     decoder = _DECODERS.get(kind)
     if decoder is None:
         return None

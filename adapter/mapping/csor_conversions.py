@@ -19,6 +19,8 @@ _TIME = re.compile(
     r"(?P<day>\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?)"
     r"(?:T(?P<clock>(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)(?P<offset>Z|[+-]\d\d:\d\d)?)?\Z"
 )
+_NO_YEARS = frozenset({"0001", "9999"})
+"""How records write "since ever" and "without end": no time at which anything happened."""
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?\Z")
 
 
@@ -111,9 +113,9 @@ def _in_utc(start: Any) -> str:
     """Text that sorts by time; empty where there is none."""
     try:
         moment = datetime.fromisoformat(start)
-    except (TypeError, ValueError):
+        return (moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).isoformat()
+    except (TypeError, ValueError, OverflowError):
         return ""
-    return (moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).isoformat()
 
 
 def _ward_of(place: Any) -> tuple[str, str]:
@@ -189,6 +191,8 @@ def instant(value: Any, *, at: str, timezone: ZoneInfo) -> Outcome:
 
 
 def _exists(day: str) -> bool:
+    if day[:4] in _NO_YEARS:
+        return False
     try:
         datetime.fromisoformat((day + "-01-01")[:10] if len(day) < len("2026-01-01") else day)
     except ValueError:

@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import structlog
 
-from adapter import config, simulator
+from adapter import cohort, config, simulator
+from adapter.cli.convert_rows import Rows
 from adapter.envelope import Media
 from adapter.errors import MessageError, ProblemCode
 from adapter.hl7v2.message import Message
@@ -36,8 +37,8 @@ REPEATED = 3
 GROWTH = 1.15
 """Memory at the end ÷ memory after a tenth."""
 _TOLD_EVERY = 50_000
-BUNDLED = 10
-"""Every tenth message is also made a Bundle, as `convert` does."""
+CONVERTED = 10
+"""Every tenth message is also made a Bundle and rows, as `convert` does."""
 
 
 class Outcome(NamedTuple):
@@ -68,25 +69,38 @@ class Outcome(NamedTuple):
 
 
 class Reader:
-    """Reads a body as the service does: parse, map, and say who it is; now and then as a Bundle too."""
+    """Reads a body as the service does: parse, map, and say who it is; now and then to rows as well."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, media: Media = Media.HL7V2) -> None:
         simulation = simulator.hospital(seed=1, infants=1)
         settings = config.load_trust(trust_file(folder, simulation=simulation))
         mappings = Mappings.load(settings)
         self._translate = Translator(settings, mappings)
         self._teller = Teller(rules_of(settings, mappings))
-        self._reading = mappings.feeds.of(FEED)
+        self._media = media
+        rules = cohort.load_rules(
+            config.packaged("mappings") / "cohort",
+            codelists=mappings.csor.codelists.code_rows(),
+            normalise=mappings.csor.codelists.normalise,
+        )
+        self._rows = Rows(
+            reading=mappings.feeds.of(FEED), csor=mappings.csor, rules=rules, timezone=settings.site.timezone
+        )
 
-    def bundle(self, raw: bytes) -> None:
-        """As `convert` reads it; whether it can be read at all was asked before."""
+    def convert(self, raw: bytes) -> None:
+        """To a Bundle and to rows, as `convert` does; whether it can be read at all was asked before."""
         with suppress(MessageError):
-            self._reading.bundle(Message.parse(raw))
+            if self._media is Media.FHIR:
+                self._rows.of_fhir(raw)
+            else:
+                message = Message.parse(raw)
+                self._rows.reading.bundle(message)
+                self._rows.of_messages([message])
 
     def read(self, raw: bytes) -> str:
         """How it ended: `read`, or the code of the problem. Anything else that is raised is unforeseen."""
         try:
-            for statement in self._translate(FEED, Media.HL7V2, raw).statements:
+            for statement in self._translate(FEED, self._media, raw).statements:
                 for problem in statement.problems:
                     ProblemCode(problem.code)
                 if statement.patient is not None:
@@ -98,20 +112,25 @@ class Reader:
 
 def run(messages: Sequence[bytes], *, count: int, seed: int) -> Outcome:
     """`count` messages made of those given."""
+    return outcome_of(Mutator(list(messages), seed=seed).next, media=Media.HL7V2, count=count)
+
+
+def outcome_of(spoiled: Callable[[], bytes], *, media: Media, count: int) -> Outcome:
+    """What becomes of so many bodies."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    mutator, ends, unforeseen = Mutator(list(messages), seed=seed), Counter[str](), list[str]()
+    ends, unforeseen = Counter[str](), list[str]()
     slowest, outliers, early = 0.0, 0, 0.0
     with tempfile.TemporaryDirectory(prefix="mutated-") as folder:
-        reader = Reader(Path(folder))
+        reader = Reader(Path(folder), media=media)
         for number in range(count):
-            raw = mutator.next()
+            raw = spoiled()
             begun = time.process_time()
             try:
                 ends[reader.read(raw)] += 1
                 spent = time.process_time() - begun
-                if number % BUNDLED == 0:
+                if number % CONVERTED == 0:
                     begun = time.process_time()
-                    reader.bundle(raw)
+                    reader.convert(raw)
                     spent = max(spent, time.process_time() - begun)
             except Exception as error:  # noqa: BLE001 - the very question is what else is raised
                 ends["unforeseen"] += 1
@@ -120,7 +139,7 @@ def run(messages: Sequence[bytes], *, count: int, seed: int) -> Outcome:
                 continue
             if spent > MOST_CPU_S:
                 outliers += 1
-                spent = max(_least(partial(reader.read, raw)), _least(partial(reader.bundle, raw)))
+                spent = max(_least(partial(reader.read, raw)), _least(partial(reader.convert, raw)))
             slowest = max(slowest, spent)
             if number == count // 10:
                 early = _memory_mib()
@@ -150,12 +169,17 @@ def messages_of(folder: Path) -> list[bytes]:
     return [path.read_bytes().replace(b"\r\n", b"\r").replace(b"\n", b"\r") for path in sorted(folder.rglob("*.hl7"))]
 
 
-def main() -> int:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description: str | None) -> argparse.Namespace:
+    """Of the command line: where the bodies are, how many, the seed."""
+    asked = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("folder", type=Path)
     asked.add_argument("--count", type=int, default=10_000)
     asked.add_argument("--seed", type=int, default=1)
-    given = asked.parse_args()
+    return asked.parse_args()
+
+
+def main() -> int:
+    given = arguments(__doc__)
     messages = messages_of(given.folder)
     if not messages:
         print(f"{given.folder}: no .hl7 file", file=sys.stderr)

@@ -34,10 +34,16 @@ class Span(NamedTuple):
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+_NO_YEARS = frozenset({"0001", "9999"})
+"""How records write "since ever" and "without end"; no calendar arithmetic reaches beyond them."""
+
+
 @lru_cache(maxsize=8192)
 def span(text: str | None) -> Span | None:
     """None where there is no time. A date means the whole day, a month the whole month."""
     if not text:
+        return None
+    if text[:4] in _NO_YEARS:
         return None
     if "T" in text:
         moment = datetime.fromisoformat(text)

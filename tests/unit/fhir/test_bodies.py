@@ -70,3 +70,34 @@ def test_the_verdict_of_r4b_names_element_and_rule_but_no_value() -> None:
     assert fhir.validate({"resourceType": "Patient", "birthDate": "2026-03-01"}) == ()
     (unknown,) = fhir.validate({"resourceType": "../Patient"})
     assert unknown.code is ProblemCode.NOT_FHIR
+
+
+def test_a_member_that_is_null_is_one_that_is_not_there() -> None:
+    subject = b'{"reference":"Patient/1","display":null}'
+    body = b'{"resourceType":"Condition","id":"1","subject":' + subject + b',"code":{"coding":null}}'
+    (part,), problems = fhir.split(body)
+    assert problems == []
+    assert part.resource["code"] == {}
+    assert part.resource["subject"] == {"reference": "Patient/1"}
+    (stated,), problems = fhir.statements(body, known=lambda *_: False)
+    assert (len(stated.items), problems) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("element", "at"),
+    [
+        (b'"_birthDate":{"extension":[{"url":"x","valueDateTime":[]}]}', "/_birthDate/extension/0/valueDateTime"),
+        (b'"identifier":[{"value":"1","assigner":"RXX"}]', "/identifier/0/assigner"),
+        (
+            b'"identifier":[{"value":"1","extension":[{"url":"x","valueCodeableConcept":7}]}]',
+            "/identifier/0/extension/0/valueCodeableConcept",
+        ),
+        (b'"contained":[{"resourceType":"Location"},{"resourceType":"Specimen","type":"blood"}]', "/contained/1/type"),
+    ],
+)
+@pytest.mark.behaviour(33)
+def test_an_element_of_another_form_than_fhir_gives_it_is_named_by_its_pointer(element: bytes, at: str) -> None:
+    stated, (problem,) = fhir.statements(
+        b'{"resourceType":"Patient","id":"1",' + element + b"}", known=lambda *_: False
+    )
+    assert (stated, problem.code, problem.at) == ([], ProblemCode.BAD_RESOURCE, at)

@@ -33,7 +33,9 @@ def test_a_time_keeps_its_precision_and_has_its_offset(sent: str, kept: str) -> 
     assert outcome.steps[-1].result == kept
 
 
-@pytest.mark.parametrize("sent", ["2026-02-30", "20260308", "2026-13", "2026-03-08 14:00", "yesterday", 2026, None, ""])
+@pytest.mark.parametrize(
+    "sent", ["2026-02-30", "20260308", "2026-13", "2026-03-08 14:00", "yesterday", 2026, None, "", "9999-12-31"]
+)
 def test_what_is_no_time_is_a_problem_and_no_value(sent: Any) -> None:
     outcome = instant(sent, at="x", timezone=LONDON)
     assert outcome.value is None
