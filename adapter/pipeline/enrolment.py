@@ -100,6 +100,8 @@ class Enrolment:
         """NHS numbers looked up for this batch that nobody in the registry bears."""
         self.has_regrouped = False
         """Whether this batch can have made anybody ours."""
+        self.new: set[int] = set()
+        """Identifiers under which something is kept since this batch."""
 
     def blind(self, number: SourceIdentifier) -> bytes:
         """How the registry finds an identifier without showing it."""
@@ -292,6 +294,8 @@ class Enrolment:
             entry = Entry(row, Known(number))
             entry.is_changed = True
             self._cache[row.blind] = entry
+            if entry.is_kept:
+                self.new.add(row.id)
         self._touched[entry.row.id] = entry
         return entry
 
@@ -311,6 +315,8 @@ class Enrolment:
         is_raised = False
         for entry in entries:
             if _RANK[state] > _RANK[IdentifierState(entry.row.state)]:
+                if not entry.is_kept:
+                    self.new.add(entry.row.id)
                 entry.change(entry.row._replace(state=state))
                 is_raised = True
         return is_raised

@@ -26,7 +26,7 @@ from adapter.pipeline.glance import Glances
 from adapter.pipeline.moves import Moves, of_visit
 from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told, naming_mother
 from adapter.statement import Statement, Word
-from adapter.store import assertions, dirty
+from adapter.store import assertions, crawls, dirty
 from adapter.store.assertions import AssertionRow
 from adapter.store.database import Connection
 from adapter.store.inbox import QueuedMessage
@@ -172,6 +172,8 @@ class Keeper:
         self.relearnt: list[int] = []
         """Stored assertions whose stamp was lowered."""
         self.counts: Counter[str] = Counter()
+        self._calls: set[tuple[str, int, bool]] = set()
+        """Whom a FHIR source is to read."""
 
     def judge_all(self, batch: Sequence[tuple[Arrived, Read | Unread]]) -> list[tuple[Arrived, Outcome]]:
         """The outcome of each message, in order; all that follows from it is written."""
@@ -375,6 +377,7 @@ class Keeper:
             sealed=self._ring.seal(entry.row.key_id, plain, sealed.ASSERTION),
         )
         self._new[key] = _New(row, entry, is_adt, assertion, made, born)
+        self._calls.update((source, row.identifier_id, False) for source in self._rules.called_by.get(message.feed, ()))
 
     def _relearn(self, assertion_id: int) -> None:
         """A stamp was lowered: what that identifier's messages say is folded again from all of them."""
@@ -420,6 +423,8 @@ class Keeper:
         self.results = [written for written in self.results if written.assertion_id not in moved]
         self._enrolment.flush()
         dirty.mark(self._conn, [(entry.row.person_id, mark) for entry, mark in self._marks], at_us=self._now_us)
+        self._calls.update((source, number, True) for source in self._rules.crawls for number in self._enrolment.new)
+        crawls.call(self._conn, self._calls, at_us=self._now_us)
 
 
 def _kind(statement: Statement, *, is_adt: bool, is_early: bool) -> AssertionKind:

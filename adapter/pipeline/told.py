@@ -1,7 +1,8 @@
 """What one statement says of its patient, as keeping asks it. Pure, so that another process may say it ahead."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from adapter import identity
@@ -29,6 +30,10 @@ class Rules(NamedTuple):
     normalise: Callable[[str, str], tuple[str, str]]
     """(system, code) as sent → as the code lists are written."""
     hold_unknown: timedelta
+    crawls: tuple[str, ...] = ()
+    """FHIR sources that are read patient by patient: whoever is kept from now on is new to them."""
+    called_by: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """By feed: those of them that a message about a child of ours calls to read that child."""
 
 
 class Patient(NamedTuple):

@@ -305,7 +305,19 @@ def rules_of(settings: TrustSettings, mappings: Mappings) -> Rules:
         triage=mappings.triage,
         normalise=mappings.lists.normalise,
         hold_unknown=settings.hold.unknown,
+        crawls=tuple(source.name for source in settings.sources if isinstance(source, FhirSearchSource)),
+        called_by=_called_by(settings),
     )
+
+
+def _called_by(settings: TrustSettings) -> dict[str, tuple[str, ...]]:
+    """By HL7 v2 feed, the FHIR sources that read a child when a message of it speaks of that child."""
+    found: dict[str, tuple[str, ...]] = {}
+    for source in settings.sources:
+        if isinstance(source, FhirSearchSource):
+            for feed in config.rules_of(source, settings.fhir_search).patients.triggered_by:
+                found[feed] = (*found.get(feed, ()), source.name)
+    return found
 
 
 def identity_settings(settings: TrustSettings) -> IdentitySettings:

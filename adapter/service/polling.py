@@ -6,7 +6,7 @@ a second and then left, since it can be killed anywhere.
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,14 +18,19 @@ from adapter.errors import Halted, NotNow, SetupError, SourceFault
 from adapter.outbound import open_session
 from adapter.pipeline.reception import Reception
 from adapter.service import certificates
-from adapter.service.assembly import open_ring, open_store, utc_now
+from adapter.service.assembly import identity_settings, open_ring, open_store, utc_now
 from adapter.service.pacing import pace_of
-from adapter.service.polling_history import Histories
+from adapter.service.polling_child import Terms
+from adapter.service.polling_crawl import Crawl
+from adapter.service.polling_lookup import LookUp
 from adapter.service.polling_memory import StoredMemory
-from adapter.service.polling_status import fhir_sources, searches_of
+from adapter.service.polling_plan import kinds_of, of_whole_types
+from adapter.service.polling_status import fhir_sources
 from adapter.service.signing_in import credentials_of, key_pair
 from adapter.sources.fhir_http import FhirServer, Limits
-from adapter.sources.fhir_search import FhirSearches, Memory, Rules, Search
+from adapter.sources.fhir_position import Search
+from adapter.sources.fhir_request import Style
+from adapter.sources.fhir_search import FhirSearches, Rules
 from adapter.sources.peer_certificate import watched
 from adapter.sources.smart_auth import Credentials
 from adapter.store import polls
@@ -37,6 +42,12 @@ log = structlog.get_logger()
 _SHORTEST_S = 1.0
 _STOP_S = 0.8
 _FAULT_WAIT_S = 10.0
+_CRAWL_S = 60.0
+"""How long one turn may go from patient to patient before whole types are looked at again."""
+_LISTEN_S = 1.0
+
+Read = Callable[[threading.Event], list[SourceFault]]
+"""What kept single searches from their end."""
 
 
 class Poller:
@@ -50,15 +61,29 @@ class Poller:
         self._inbox = open_inbox(self._database, folder=settings.data_folder)
         self._pace = pace_of(source, settings, self._database)
         self._certificates = certificates.Seen(self._database, source=source.name)
+        self._rules = config.rules_of(source, settings.fhir_search)
+        self._every_s = source.every.total_seconds()
         self._credentials: Credentials | None = None
         """Kept from turn to turn: a token outlives them (behaviour 4)."""
+        self._opening = threading.Lock()
+        self._keep = Reception(self._inbox, self._ring).append
+        self._crawl = Crawl(self._database, self._ring, terms=self._terms(), keep=self._keep, open_server=self._server)
 
     def run(self, stopping: threading.Event) -> None:
-        """Turn after turn until told to stop, or halted."""
+        """Turn after turn until told to stop, or halted; between turns whoever is due is read."""
+        turn_at = time.monotonic()
         try:
-            wait_s: float | None = 0.0
-            while wait_s is not None and not stopping.wait(wait_s):
-                wait_s = self._safely(stopping)
+            while not stopping.is_set():
+                if self._is_called_before(turn_at, stopping):
+                    wait_s = self._safely(self._read_patients, stopping)
+                    turn_at = max(turn_at, time.monotonic())
+                elif stopping.is_set():
+                    return
+                else:
+                    wait_s = self._safely(self._read, stopping)
+                    turn_at = time.monotonic() + (wait_s or 0.0)
+                if wait_s is None:
+                    return
         finally:
             self.close()
 
@@ -68,9 +93,19 @@ class Poller:
         self._database.close()
         self._ring.close()
 
-    def _safely(self, stopping: threading.Event) -> float | None:
+    def turn(self, stopping: threading.Event) -> float | None:
+        """Read what has changed; seconds until the next turn, None if there shall be none before a restart."""
+        return self._attempt(self._read, stopping)
+
+    def _is_called_before(self, turn_at: float, stopping: threading.Event) -> bool:
+        while (left_s := turn_at - time.monotonic()) > 0 and not stopping.wait(min(left_s, _LISTEN_S)):
+            if self._left_alone_s() <= 0 and self._crawl.is_called():
+                return True
+        return False
+
+    def _safely(self, read: Read, stopping: threading.Event) -> float | None:
         try:
-            return self.turn(stopping)
+            return self._attempt(read, stopping)
         except StoreError as error:
             log.error("the store refuses; polling waits", feed=self._source.name, reason=type(error).__name__)
         except Exception as error:  # noqa: BLE001
@@ -78,14 +113,13 @@ class Poller:
             log.error("polling failed; it is tried again", feed=self._source.name, reason=type(error).__name__)
         return _FAULT_WAIT_S
 
-    def turn(self, stopping: threading.Event) -> float | None:
-        """Read what has changed; seconds until the next turn, None if there shall be none before a restart."""
+    def _attempt(self, read: Read, stopping: threading.Event) -> float | None:
         began = time.monotonic()
         wait_s = self._left_alone_s()
         if wait_s > 0:
             return wait_s
         try:
-            faults = self._read(stopping)
+            faults = read(stopping)
         except SetupError as error:
             log.error("polling cannot begin", feed=self._source.name, reason=str(error))
             return self._ended(SourceFault.SETUP)
@@ -98,7 +132,7 @@ class Poller:
         except NotNow as error:
             return self._ended(error.fault, retry_after_s=error.retry_after_s)
         self._ended(faults[0] if faults else None)
-        return max(_SHORTEST_S, self._source.every.total_seconds() - (time.monotonic() - began))
+        return max(_SHORTEST_S, self._every_s - (time.monotonic() - began))
 
     def _left_alone_s(self) -> float:
         with self._database.read() as conn:
@@ -116,29 +150,54 @@ class Poller:
         return wait_s
 
     def _read(self, stopping: threading.Event) -> list[SourceFault]:
-        """What has changed; then the history of those who are held since."""
-        source = self._source
-        rules = config.rules_of(source, self._settings.fhir_search)
-        searches = searches_of(rules)
-        first = datetime.combine(source.first, datetime.min.time(), self._settings.site.timezone)
-        changes = StoredMemory(self._database, self._ring, source=source.name, first=first, overlap=rules.overlap)
-        histories = Histories(self._database, self._ring, source=source.name, searches=searches)
-        server = self._server()
+        """What has changed in whole types; then patient by patient, for as long as a turn may take."""
+        searches = of_whole_types(kinds_of(self._rules))
+        faults = self._changes(searches, stopping) if searches else []
+        return faults + self._read_patients(stopping)
 
-        def read(searches: Sequence[Search], memory: Memory) -> list[SourceFault]:
+    def _read_patients(self, stopping: threading.Event) -> list[SourceFault]:
+        return self._crawl.run(stopping, until=time.monotonic() + max(_CRAWL_S, self._every_s))
+
+    def _changes(self, searches: Sequence[Search], stopping: threading.Event) -> list[SourceFault]:
+        source, rules = self._source, self._rules
+        first = datetime.combine(source.first, datetime.min.time(), self._settings.site.timezone)
+        server = self._server()
+        try:
             return FhirSearches(
                 source.name,
                 searches,
                 server=server,
-                keep=Reception(self._inbox, self._ring).append,
-                memory=memory,
-                rules=Rules(overlap=rules.overlap, count=rules.count, now=utc_now),
+                keep=self._keep,
+                memory=StoredMemory(self._database, self._ring, source=source.name, first=first, overlap=rules.overlap),
+                rules=self._how(),
             ).turn(stopping)
-
-        try:
-            return read(searches, changes) + histories.read(read, stopping)
         finally:
             server.close()
+
+    def _how(self) -> Rules:
+        rules = self._rules
+        return Rules(overlap=rules.overlap, count=rules.count, max_pages=rules.max_pages, now=utc_now)
+
+    def _terms(self) -> Terms:
+        settings, rules = self._settings, self._rules
+        numbers = settings.identity.hospital_numbers
+        look_up = LookUp(
+            way=rules.patients.look_up,
+            systems={number.authority: number.fhir_system for number in numbers if number.fhir_system},
+            settings=identity_settings(settings),
+            style=Style(post=rules.post, lenient=rules.lenient),
+        )
+        return Terms(
+            source=self._source.name,
+            kinds=kinds_of(rules),
+            every=rules.patients.every,
+            full_reread=rules.full_reread,
+            debounce=timedelta(seconds=settings.settle.debounce_s),
+            parallel=rules.limits.parallel,
+            rules=self._how(),
+            timezone=settings.site.timezone,
+            look_up=look_up,
+        )
 
     def _server(self) -> FhirServer:
         source = self._source
@@ -150,8 +209,9 @@ class Poller:
             first_wait_s=source.retry.first_s,
             longest_wait_s=source.retry.longest_s,
         )
-        if self._credentials is None:
-            self._credentials = credentials_of(source, pace=self._pace)
+        with self._opening:
+            if self._credentials is None:
+                self._credentials = credentials_of(source, pace=self._pace)
         return FhirServer(
             source.base_url,
             credentials=self._credentials,

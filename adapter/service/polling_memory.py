@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from adapter.envelope import utc_us
-from adapter.errors import SourceFault
+from adapter.errors import SourceError
 from adapter.service.assembly import utc_now
 from adapter.sources.fhir_page import Entry
-from adapter.sources.fhir_search import Position, Search
+from adapter.sources.fhir_position import Position, Search
 from adapter.store import counters, polls
 from adapter.store.database import Database
 from adapter.store.sealing import KeyDestroyed, KeyRing
@@ -88,11 +88,11 @@ class StoredMemory:
             counters.bump_many(conn, {counter(self._source, name): n for name, n in counts.items() if n})
         self._rows[search.name] = row
 
-    def trouble(self, search: Search, fault: SourceFault) -> None:
+    def trouble(self, search: Search, error: SourceError) -> None:
         """Why it could not go on; where it stands is left."""
         with self._database.write() as conn:
-            polls.set_search_trouble(conn, self._rows[search.name].id, fault.value)
-            counters.bump(conn, counter(self._source, f"fault.{fault.value}"))
+            polls.set_search_trouble(conn, self._rows[search.name].id, error.fault.value)
+            counters.bump(conn, counter(self._source, f"fault.{error.fault.value}"))
 
     def _row(self, search: Search, position: Position, *, now: datetime) -> polls.SearchRow:
         cursor_us = None if position.cursor is None else utc_us(position.cursor)

@@ -8,8 +8,8 @@ from adapter import config
 from adapter.config import FhirSearchSource, TrustSettings
 from adapter.envelope import utc_us
 from adapter.service.polling_memory import counter
-from adapter.sources.fhir_search import Search
-from adapter.store import counters, polls
+from adapter.service.polling_plan import kinds_of, of_whole_types
+from adapter.store import counters, crawls, polls
 from adapter.store.database import Connection
 
 
@@ -24,7 +24,7 @@ def _status(
 ) -> dict[str, Any]:
     rows = {row.search: row for row in polls.searches_of(conn, source.name)}
     searches = {}
-    for search in searches_of(config.rules_of(source, settings.fhir_search)):
+    for search in of_whole_types(kinds_of(config.rules_of(source, settings.fhir_search))):
         row = rows.get(search.name)
         searches[search.name] = {
             "last_success_s": _age_s(row.complete_us if row else None, now),
@@ -39,6 +39,7 @@ def _status(
         "trouble": known.trouble,
         "requests_today": known.requests if known.day == _day(settings, now) else 0,
         "searches": searches,
+        "patients": _patients(conn, source.name, now=now),
         "counted": {name.removeprefix(prefix): n for name, n in counted.items() if name.startswith(prefix)},
     }
 
@@ -48,16 +49,17 @@ def fhir_sources(settings: TrustSettings) -> list[FhirSearchSource]:
     return [source for source in settings.sources if isinstance(source, FhirSearchSource)]
 
 
-def searches_of(rules: config.FhirSearchRules) -> list[Search]:
-    """Every search of a source, in the order of its types."""
-    found = []
-    for resource_type, each in (rules.types or {}).items():
-        fixed = tuple((name, value) for name, values in each.parameters.items() for value in values)
-        for parameter, values in each.split.items():
-            found += [Search(resource_type, (*fixed, (parameter, value))) for value in values]
-        if not each.split:
-            found.append(Search(resource_type, fixed))
-    return found
+def _patients(conn: Connection, source: str, *, now: datetime) -> dict[str, Any]:
+    """Children by how they stand, and for how long whoever waits has waited."""
+    found: dict[str, Any] = {state.value: 0 for state in crawls.TOLD}
+    reasons: dict[str, int] = {}
+    for (state, reason), count in crawls.counts(conn, source).items():
+        found[state] += count
+        if reason:
+            reasons[f"{state}.{reason}"] = count
+    due_us = crawls.next_due_us(conn, source)
+    waiting_us = 0 if due_us is None else max(0, utc_us(now) - due_us)
+    return {**found, "reasons": reasons, "behind_s": waiting_us // 1_000_000}
 
 
 def _day(settings: TrustSettings, now: datetime) -> str:

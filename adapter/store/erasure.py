@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from adapter.store import assertions, dirty, outbox, persons, registry, rows
+from adapter.store import assertions, crawls, dirty, outbox, persons, registry, rows
 from adapter.store.sql import run, run_many, select_in
 
 
@@ -31,6 +31,7 @@ def erase_persons(conn: Connection, person_ids: Sequence[int]) -> list[bytes]:
     outbox.delete_of(conn, person_ids)
     rows.delete_of(conn, person_ids)
     assertions.delete_of(conn, identifier_ids)
+    crawls.forget(conn, identifier_ids)
     run_many(
         conn,
         "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, note = NULL, subject = NULL,"

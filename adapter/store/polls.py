@@ -40,15 +40,6 @@ class SourceRow(NamedTuple):
     trouble: str
 
 
-class PatientRow(NamedTuple):
-    """A patient we hold or keep, in column order."""
-
-    identifier_id: int
-    key_id: bytes
-    sealed: bytes
-    """Facts of the identifier (see registry)."""
-
-
 _SEARCH = ", ".join(SearchRow._fields)
 _SOURCE = ", ".join(SourceRow._fields)
 
@@ -133,18 +124,3 @@ def searches_of(conn: Connection, name: str) -> list[SearchRow]:
     """All searches ever made of a source, by name."""
     statement = f"SELECT {_SEARCH} FROM polled_search WHERE source = ? ORDER BY search"
     return [SearchRow._make(row) for row in run(conn, statement, (name,))]
-
-
-def without_history(conn: Connection, name: str, *, limit: int) -> list[PatientRow]:
-    """Whom we hold or keep and this source was not yet asked for, oldest first; of any source."""
-    statement = (
-        "SELECT id, key_id, sealed FROM identifier WHERE state <> 'alias' AND sealed IS NOT NULL AND NOT EXISTS"
-        " (SELECT 1 FROM polled_patient WHERE source = ? AND identifier_id = identifier.id) ORDER BY id LIMIT ?"
-    )
-    return [PatientRow._make(row) for row in run(conn, statement, (name, limit))]
-
-
-def history_read(conn: Connection, name: str, identifier_id: int) -> None:
-    """This source was asked for all it has of the patient, or has none of it."""
-    statement = "INSERT INTO polled_patient (source, identifier_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
-    run(conn, statement, (name, identifier_id))

@@ -257,11 +257,54 @@ POLLED_RESOURCE = Table(
     sqlite_with_rowid=False,
 )
 
-POLLED_PATIENT = Table(
-    "polled_patient",
+CRAWL_PATIENT = Table(
+    "crawl_patient",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("identifier_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("urgency", SmallInteger, nullable=False),
+    Column("due_us", BigInteger),
+    Column("whole_us", BigInteger),
+    UniqueConstraint("source", "identifier_id"),
+    sqlite_autoincrement=True,
+)
+Index("ix_crawl_patient_due", CRAWL_PATIENT.c.source, CRAWL_PATIENT.c.urgency, CRAWL_PATIENT.c.due_us)
+Index("ix_crawl_patient_identifier", CRAWL_PATIENT.c.identifier_id)
+
+CRAWL_SEARCH = Table(
+    "crawl_search",
+    METADATA,
+    Column("patient_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("search", Text, primary_key=True),
+    Column("cursor_us", BigInteger),
+    Column("whole_us", BigInteger),
+    Column("read_us", BigInteger),
+    Column("trouble", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("told", LargeBinary),
+    sqlite_with_rowid=False,
+)
+
+CRAWL_RESOURCE = Table(
+    "crawl_resource",
+    METADATA,
+    Column("patient_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", LargeBinary, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+CRAWL_CALL = Table(
+    "crawl_call",
     METADATA,
     Column("source", Text, primary_key=True),
     Column("identifier_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_new", SmallInteger, primary_key=True, autoincrement=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

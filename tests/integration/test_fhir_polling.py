@@ -318,7 +318,7 @@ def test_of_a_child_first_seen_by_a_late_code_the_whole_history_is_read(poll: Po
         late.turn()
         before = len(late.rows)
         late.turn()
-        asked = [one.query for one in server.seen if "patient=" in one.query or "_id=" in one.query]
+        asked = [one for one in server.seen if "patient=" in one.query or one.interaction == "read"]
         stored, requests = late.stored, len(server.seen)
         late.turn()
 
@@ -341,7 +341,7 @@ def test_a_history_of_which_all_is_known_stores_nothing(poll: Poll) -> None:
     assert here.rows == rows
     counted = here.status["counted"]
     assert isinstance(counted, dict)
-    assert counted["history.unchanged"] > 50
+    assert counted["patient.unchanged"] > 50
 
 
 def test_a_history_that_cannot_be_read_now_is_read_later(poll: Poll) -> None:
@@ -356,7 +356,7 @@ def test_a_history_that_cannot_be_read_now_is_read_later(poll: Poll) -> None:
 
     assert first == "busy"
     assert len(here.trust.rows("infant")) == CHILDREN
-    assert here.count("polled_patient") >= CHILDREN
+    assert here.count("crawl_patient") >= CHILDREN
 
 
 def test_who_is_known_by_reference_only_and_has_no_sign_of_being_ours_is_not_held(poll: Poll) -> None:

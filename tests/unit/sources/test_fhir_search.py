@@ -19,7 +19,8 @@ from adapter.simulator.fhir_settings import Settings
 from adapter.simulator.fhir_versions import Change
 from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.fhir_page import Entry
-from adapter.sources.fhir_search import FhirSearches, Position, Rules, Search
+from adapter.sources.fhir_position import Position, Search
+from adapter.sources.fhir_search import FhirSearches, Rules
 from adapter.sources.smart_auth import StaticToken
 from tests.fakes.paces import a_pace
 
@@ -76,8 +77,8 @@ class Disk:
         self.digests |= {(search.name, entry.digest) for entry in entries}
         self.counts.update(counts)
 
-    def trouble(self, search: Search, fault: SourceFault) -> None:
-        self.troubles[search.name] = fault
+    def trouble(self, search: Search, error: SourceError) -> None:
+        self.troubles[search.name] = error.fault
 
     @property
     def versions(self) -> list[str]:
@@ -374,9 +375,9 @@ def test_a_link_that_still_fails_in_the_next_turn_is_given_up(place: Place) -> N
 def test_a_search_that_is_refused_does_not_end_the_others(place: Place) -> None:
     place.hospital.faults.add(Fault(effect=faults.status(403, code="forbidden"), resource_type="Patient", times=None))
 
-    assert place.turn(PATIENTS, VALUES) == [SourceFault.REFUSED]
+    assert place.turn(PATIENTS, VALUES) == [SourceFault.DENIED]
     assert place.disk.versions == EVERY
-    assert place.disk.troubles == {"Patient": SourceFault.REFUSED}
+    assert place.disk.troubles == {"Patient": SourceFault.DENIED}
 
 
 def test_an_outcome_in_place_of_a_page_moves_nothing(place: Place) -> None:
@@ -425,17 +426,60 @@ def test_a_stop_ends_the_turn_and_is_no_trouble(place: Place) -> None:
     assert place.disk.troubles == {}
 
 
+OF_ONE = VALUES._replace(patient_id="p1", patient_param="subject")
+
+
 def test_all_of_one_patient_is_asked_for_whenever_it_was_changed(place: Place) -> None:
-    place.hospital.add([Change(visible_at=at(3), resource={"resourceType": "Patient", "id": "p1"})])
     place.hospital.add([a_value(77, subject={"reference": "Patient/p2"})])
     place.hospital.advance(at(80))
+    place.disk.positions[OF_ONE.name] = Position(first=at(-60), cursor=at(50), is_sorted=False, is_whole=True)
 
-    place.turn(*(search._replace(patient_id="p1") for search in (PATIENTS, VALUES)))
+    place.turn(OF_ONE)
 
-    assert place.disk.versions == ["p1/1", *EVERY]
+    assert place.disk.versions == EVERY
     queries = [one.query for one in place.hospital.seen if one.interaction == "search"]
-    assert queries == ["_id=p1", "category=laboratory&patient=p1&_count=5"]
+    assert queries == ["category=laboratory&subject=p1&_count=5"]
     assert "p1" not in "".join(place.disk.positions)
+
+
+@pytest.mark.behaviour(18)
+def test_what_is_new_of_one_patient_is_asked_for_from_the_overlap_on(place: Place) -> None:
+    place.disk.positions[OF_ONE.name] = Position(first=at(-60), cursor=at(20), is_sorted=False)
+
+    place.turn(OF_ONE._replace(overlap=timedelta(minutes=2)), count=3)
+
+    assert place.disk.versions == [f"o{number}/1" for number in range(18, 23)]
+    assert "_sort" not in place.hospital.seen[0].query
+    assert place.cursor() == at(22)
+
+
+def test_links_of_an_unsorted_search_that_expire_begin_it_at_its_cursor(place: Place) -> None:
+    place.disk.positions[OF_ONE.name] = Position(first=at(-60), cursor=at(8), is_sorted=False)
+    place.hospital.faults.add(Fault(effect=faults.expired_link(), page=4))
+
+    place.turn(OF_ONE, count=5)
+
+    asked = [one.query for one in place.hospital.seen if one.interaction == "search"]
+    assert asked[1] == asked[0]
+    assert place.disk.versions == EVERY
+
+
+@pytest.mark.behaviour(16)
+def test_where_only_creation_is_told_the_cursor_is_when_the_search_began(place: Place) -> None:
+    by_creation = OF_ONE._replace(since_param="date", is_by_creation=True)
+    place.disk.positions[by_creation.name] = Position(first=at(-60), is_sorted=False, is_whole=True)
+
+    place.turn(by_creation)
+    place.disk.positions[by_creation.name] = Position(first=at(-60), cursor=place.cursor(), is_sorted=False)
+    place.turn(by_creation)
+
+    assert place.cursor() == place.now
+    assert place.hospital.seen[-1].query.startswith("category=laboratory&subject=p1&date=ge2026-03-01T21%3A50%3A00Z")
+
+
+def test_a_search_with_more_pages_than_allowed_is_declined(place: Place) -> None:
+    assert place.turn(VALUES._replace(max_pages=3), count=2) == [SourceFault.PAGE_LIMIT]
+    assert len(place.hospital.seen) == 3
 
 
 def test_a_position_never_asks_before_the_first_day() -> None:

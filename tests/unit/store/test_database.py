@@ -50,7 +50,7 @@ def test_a_store_of_a_newer_version_is_refused(url: str) -> None:
 
 def test_a_reader_changes_no_schema(url: str) -> None:
     with pytest.raises(
-        SetupError, match="^the store has schema none, this version needs 0006: start the service once$"
+        SetupError, match=f"^the store has schema none, this version needs {migrations.HEAD}: start the service once$"
     ):
         open_database(url, migrate=False)
     open_database(url).close()
