@@ -100,14 +100,14 @@ class Reader:
         return text.split(self.delimiters.repetition) if self.delimiters.repetition else [text]
 
     def values(self, text: str) -> list[str]:
-        """The repetitions of a field that are values each, as many as any real one has."""
+        """The repetitions of a field that are values each, as many as any real one has; those that say nothing not."""
         mark = self.delimiters.repetition
         found = text.split(mark, MOST_VALUES) if mark else [text]
         if len(found) > MOST_VALUES:
             found.pop()
             told = f"more than {MOST_VALUES} repetitions; the others are left out"
             self.faults.append(Fault(ProblemCode.TOO_MANY, told))
-        return found
+        return [each for each in found if each]
 
     def first(self, text: str) -> str:
         """The first repetition of a field."""
