@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from adapter.store.schema_bulk import add_tables
+
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -321,3 +323,5 @@ AUDIT = Table(
 PENDING_KEY = Table("pending_key", METADATA, Column("key_id", LargeBinary, primary_key=True))
 
 META = Table("meta", METADATA, Column("name", Text, primary_key=True), Column("value", LargeBinary, nullable=False))
+
+add_tables(METADATA)

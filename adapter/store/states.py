@@ -87,3 +87,36 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.REFUSED: frozenset({DeliveryState.PENDING}),
     DeliveryState.ACCEPTED: frozenset(),
 }
+
+
+class BulkState(StrEnum):
+    """Where one export of a FHIR server stands."""
+
+    STARTING = "starting"
+    """About to be asked for. Found after a crash: the server may have begun it without our knowing where."""
+    EXPORTING = "exporting"
+    """The server works on it; where to ask is on our disk."""
+    DOWNLOADING = "downloading"
+    """The manifest is on our disk, its files come one by one."""
+    TAKING = "taking"
+    """All files are on our disk; they go to the inbox, patient by patient."""
+    CLOSING = "closing"
+    """All is in the inbox; the server is told to delete its files."""
+    WHOLE = "whole"
+    PARTIAL = "partial"
+    """Something of it was broken or missing: the types concerned are asked for again from where they stood."""
+    FAILED = "failed"
+    """Nothing of it counts."""
+
+
+BULK_MOVES: Mapping[BulkState, frozenset[BulkState]] = {
+    BulkState.STARTING: frozenset({BulkState.EXPORTING, BulkState.FAILED}),
+    BulkState.EXPORTING: frozenset({BulkState.STARTING, BulkState.DOWNLOADING, BulkState.FAILED}),
+    BulkState.DOWNLOADING: frozenset({BulkState.TAKING, BulkState.FAILED}),
+    BulkState.TAKING: frozenset({BulkState.CLOSING, BulkState.FAILED}),
+    BulkState.CLOSING: frozenset({BulkState.WHOLE, BulkState.PARTIAL}),
+    BulkState.WHOLE: frozenset(),
+    BulkState.PARTIAL: frozenset(),
+    BulkState.FAILED: frozenset(),
+}
+BULK_OPEN = frozenset(state for state, moves in BULK_MOVES.items() if moves)

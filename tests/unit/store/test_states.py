@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.store.states import DELIVERY_MOVES, MESSAGE_MOVES, DeliveryState, MessageState
+from adapter.store.states import BULK_MOVES, DELIVERY_MOVES, MESSAGE_MOVES, BulkState, DeliveryState, MessageState
 
 PAGE = Path(__file__).parents[3] / "docs" / "states.md"
 _ARROW = re.compile(r"^\s+(\w+) --> (\w+)", re.MULTILINE)
@@ -15,7 +15,11 @@ _ARROW = re.compile(r"^\s+(\w+) --> (\w+)", re.MULTILINE)
 
 @pytest.mark.parametrize(
     ("heading", "states", "moves"),
-    [("## A message", MessageState, MESSAGE_MOVES), ("## A delivery", DeliveryState, DELIVERY_MOVES)],
+    [
+        ("## A message", MessageState, MESSAGE_MOVES),
+        ("## A delivery", DeliveryState, DELIVERY_MOVES),
+        ("## An export", BulkState, BULK_MOVES),
+    ],
 )
 def test_every_arrow_of_the_page_is_a_move_and_every_move_an_arrow(
     heading: str, states: type[StrEnum], moves: Mapping[StrEnum, frozenset[StrEnum]]
