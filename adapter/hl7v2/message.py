@@ -264,11 +264,16 @@ class Message:
 
 
 class Plain(NamedTuple):
-    """The segments of a message that is written as nearly all are; what reads them finds what a `Message` holds."""
+    """A message that is written as nearly all are; what reads its segments finds what a `Message` holds."""
 
     delimiters: Delimiters
     encoding: str
-    lines: list[str]
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """All segments in order."""
+        return self.text.split("\r")
 
 
 _PLAIN = b"MSH|^~\\&|"
@@ -292,7 +297,7 @@ def read_plain(raw: bytes, *, encoding: str | None = None) -> Plain | None:
         return None
     if "\n" in text or _irregular("|")(text) is not None:
         return None
-    return Plain(_PLAIN_DELIMITERS, codec, text.split("\r"))
+    return Plain(_PLAIN_DELIMITERS, codec, text)
 
 
 @lru_cache(maxsize=64)

@@ -54,17 +54,18 @@ class Named(NamedTuple):
 
 def read_identifier(identifier: Resource) -> Named:
     """Takes a FHIR Identifier apart; what is missing is empty text."""
-    system = str(identifier.get("system", ""))
+    get = identifier.get
+    system = str(get("system", ""))
     authority = _authority(identifier)
     kind = _type(identifier)
     return Named(
-        value=str(identifier.get("value", "")).strip(),
-        system=system,
-        authority=authority,
-        type=kind,
-        trace_status=_trace_status(identifier),
-        is_old=identifier.get("use") == "old",
-        meaning=_meaning(system, authority, kind),
+        str(get("value", "")).strip(),
+        system,
+        authority,
+        kind,
+        _trace_status(identifier) if "extension" in identifier else "",
+        get("use") == "old",
+        _meaning(system, authority, kind),
     )
 
 
@@ -80,12 +81,15 @@ def _meaning(system: str, authority: str, kind: str) -> Meaning:
 
 
 def _authority(identifier: Resource) -> str:
-    assigner: dict[str, Any] = identifier.get("assigner", {})
+    assigner: dict[str, Any] | None = identifier.get("assigner")
+    if assigner is None:
+        return ""
     return str(assigner.get("display") or assigner.get("identifier", {}).get("value") or "").strip()
 
 
 def _type(identifier: Resource) -> str:
-    for coding in identifier.get("type", {}).get("coding", []):
+    concept: dict[str, Any] | None = identifier.get("type")
+    for coding in concept.get("coding", ()) if concept is not None else ():
         if coding.get("code"):
             return str(coding["code"]).strip()
     return ""
@@ -97,7 +101,11 @@ def _trace_status(identifier: Resource) -> str:
         if "NHSNumberVerificationStatus" not in str(extension.get("url", "")):
             continue
         for coding in extension.get("valueCodeableConcept", {}).get("coding", []):
-            text = str(coding.get("code", "")).strip()
-            match = _TRACE_STATUS.fullmatch(text)
-            return f"0{match[1]}" if match else text
+            return _two_digits(str(coding.get("code", "")).strip())
     return ""
+
+
+@lru_cache(maxsize=256)
+def _two_digits(status: str) -> str:
+    match = _TRACE_STATUS.fullmatch(status)
+    return f"0{match[1]}" if match else status

@@ -14,7 +14,6 @@ from adapter.errors import Problem, ProblemCode
 
 _WEIGHTS = tuple(range(10, 1, -1))
 _CODES_MORE = ord("0") * sum(_WEIGHTS)
-_TEN_DIGITS = re.compile(r"[0-9]{10}")
 _WELSH_PREFIX = re.compile(r"[Nn][0-9](?=[0-9]{10}$)")
 """Wales sends `N3` or `N4` before the digits (DHCW Integration Hub, seen 2025)."""
 _DECORATION = re.compile(r"[\s~‐-―−-]+")
@@ -56,7 +55,7 @@ class NhsNumber:
 
 def plain_digits(text: str) -> str:
     """The text without spaces, dashes of any kind, a trailing `~` and a Welsh prefix; perhaps not digits at all."""
-    if len(text) == 10 and text.isascii() and text.isdigit():
+    if _is_ten_digits(text):
         return text
     return _WELSH_PREFIX.sub("", _DECORATION.sub("", text))
 
@@ -64,7 +63,7 @@ def plain_digits(text: str) -> str:
 def kind_of(text: str) -> NumberKind:
     """Tells the three nations' numbers, test numbers and no numbers apart."""
     digits = plain_digits(text)
-    if not _TEN_DIGITS.fullmatch(digits) or not _has_right_check_digit(digits) or len(set(digits)) == 1:
+    if not _is_ten_digits(digits) or not _has_right_check_digit(digits) or digits == digits[0] * 10:
         return NumberKind.NONE
     if digits[0] in "467":
         return NumberKind.NHS
@@ -90,6 +89,10 @@ _WHY_NOT = {
     NumberKind.HCN: "a Northern Irish Health and Care number stands where the NHS number is expected",
     NumberKind.NONE: "not an NHS number: wrong length, check digit or range, or one digit repeated",
 }
+
+
+def _is_ten_digits(text: str) -> bool:
+    return len(text) == 10 and text.isascii() and text.isdigit()
 
 
 def _has_right_check_digit(digits: str) -> bool:

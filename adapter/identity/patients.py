@@ -6,6 +6,8 @@ Only a contradiction inside the one message is raised here; what differs between
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from adapter.assertion import Resource, SourceIdentifier
 from adapter.errors import IdentityConflict, Problem, ProblemCode
 from adapter.identity.identifiers import Meaning, Named, read_identifier
@@ -36,8 +38,7 @@ class IdentitySettings:
     """Hospitals whose messages stray into these feeds: a message with a number of theirs is nobody's here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatientFacts:
+class PatientFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one message says of its patient."""
 
     identifiers: tuple[SourceIdentifier, ...]
@@ -63,7 +64,8 @@ def read_patient(patient: Resource, *, related: Sequence[Resource], settings: Id
     nhs_number, status = _nhs_number(named, settings=settings, problems=problems)
     national_kind = _national_kind(named, nhs_number)
     identifiers = _hospital_numbers(named, settings=settings, problems=problems)
-    _refuse_mothers_numbers(related, nhs_number=nhs_number, identifiers=identifiers, settings=settings)
+    if related:
+        _refuse_mothers_numbers(related, nhs_number=nhs_number, identifiers=identifiers, settings=settings)
     return PatientFacts(
         identifiers=identifiers or _last_resort(named, nhs_number),
         nhs_number=nhs_number,
@@ -94,7 +96,8 @@ def mother_named_by(related: Iterable[Resource]) -> str | None:
 def birth_of(patient: Resource) -> str | None:
     """The birth time where it was sent and is of the birth date, else the birth date, as partial as it came."""
     day: str | None = patient.get("birthDate")
-    for extension in patient.get("_birthDate", {}).get("extension", []):
+    beside = patient.get("_birthDate")
+    for extension in beside.get("extension", ()) if beside else ():
         moment = extension.get("valueDateTime")
         if extension.get("url") == _BIRTH_TIME and moment and (day is None or moment.startswith(day)):
             return str(moment)
@@ -113,13 +116,14 @@ def _nhs_number(
     found: dict[NhsNumber, str] = {}
     said_status = ""
     for number in named:
-        if number.is_old or number.meaning not in (Meaning.NHS, Meaning.PERHAPS_NHS):
+        is_meant = number.meaning is Meaning.NHS
+        if number.is_old or not (is_meant or number.meaning is Meaning.PERHAPS_NHS):
             continue
         said_status = said_status or number.trace_status
         read = parse(number.value, test_mode=settings.test_mode)
         if isinstance(read, NhsNumber):
             found[read] = found.get(read) or number.trace_status
-        elif number.meaning is Meaning.NHS and number.value:
+        elif is_meant and number.value:
             problems.append(read)
     if len(found) > 1:
         raise _conflict(ProblemCode.TWO_NHS_NUMBERS, "two different valid NHS numbers stand in one message")

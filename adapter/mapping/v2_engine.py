@@ -202,6 +202,11 @@ class Engine:
         self.lonely = alone - read - (self.held - PUT_ASIDE)
         self.held &= self.lonely & PUT_ASIDE
 
+    @property
+    def prepares(self) -> bool:
+        """Whether this feed's messages are put into another form first."""
+        return self._prepare is not None
+
     def prepared(self, lines: Sequence[str]) -> Sequence[str]:
         """The lines of a message as the maps expect them; for most feeds as they came."""
         return self._prepare(lines) if self._prepare else lines
@@ -314,9 +319,13 @@ class Engine:
         reader = self.reader.inner if "." in rule.from_[0] else self.reader
         whole = rule.as_ in WHOLE_FIELD
         is_single = whole and "[]" not in rule.to and not rule.with_
+        is_list = rule.each and rule.to == top_of(rule.to) and rule.to.endswith("[]") and not rule.with_
         faults = self.reader.faults
+        nothing: set[str] = set()
 
         def fetch(text: str, *using: str) -> Json | None:
+            if text in nothing:
+                return None
             if NULL in text and self._says_null(text):
                 # Of a list's first element and of a text of several segments this very message may say more.
                 if FIRST not in rule.to and rule.keeps == "first":
@@ -327,16 +336,12 @@ class Engine:
             else:
                 pieces = [text] if whole or reader is not self.reader else reader.values(text)
                 values = [value for piece in pieces if (value := convert(reader, piece, rule, *using)) is not None]
-                value = self.finish(rule, _elements(rule, values))
+                value = self.finish(rule, (values or None) if is_list else _elements(rule, values))
             if faults:
                 self.faults += [(rule, fault) for fault in faults]
                 faults.clear()
-            elif (
-                remembered is not None and value is not None and len(text) + sum(map(len, using)) <= LONGEST_REMEMBERED
-            ):
-                if len(remembered) >= REMEMBERED:
-                    remembered.clear()
-                remembered[(text, *using) if using else text] = value
+            elif remembered is not None:
+                _remember(remembered, nothing, text, using, value)
             return value
 
         return fetch
@@ -410,6 +415,19 @@ def _reads(plan: Plan, segments: frozenset[str]) -> bool:
 def _is_simple(plan: Plan) -> bool:
     is_alone = not plan.is_key_shared and plan.is_clock_shared and plan.rank is None and not plan.is_named
     return is_alone and plan.remembered is not None
+
+
+def _remember(known: dict[Any, Json], nothing: set[str], text: str, using: tuple[str, ...], value: Json | None) -> None:
+    """Keep what a text gave; in `nothing` that it holds no such value, as a date holds no time of day."""
+    if len(text) + sum(map(len, using)) > LONGEST_REMEMBERED:
+        return
+    if len(known) + len(nothing) >= REMEMBERED:
+        known.clear()
+        nothing.clear()
+    if value is not None:
+        known[(text, *using) if using else text] = value
+    elif not using:
+        nothing.add(text)
 
 
 def _elements(rule: FieldRule, values: list[Json]) -> Json | None:

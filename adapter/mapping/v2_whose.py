@@ -5,8 +5,10 @@ about children of the study; their results are never translated (behaviour 135).
 all are, a short loop takes what triage asks; of others a walk over the whole message.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,6 +38,8 @@ _ROLES = frozenset({None, Role.PATIENT, Role.RELATED, Role.ENCOUNTER, Role.CONDI
 
 _PATIENT, _MERGED = "PID", "MRG"
 _BEFORE_PATIENT = frozenset({"MSH", "EVN"})
+_LAST_SECOND_US = (24 * 3600 - 1) * 1_000_000
+"""Of a day, from its begin."""
 _LISTS = {Role.CONDITIONS: ItemKind.CONDITIONS, Role.PROCEDURES: ItemKind.PROCEDURES}
 
 _Found = list[tuple[Role | None, Resource]]
@@ -52,7 +56,9 @@ class WhoseMaps:
             if made.block.item in _ROLES and (limited := _limited(made.block)) is not None
         ]
         self._maps = V2Maps(replace(maps.source, blocks=tuple(blocks)), wanted=None, remembers_lines=False)
-        self._names = frozenset({_MERGED, *self._maps.compiled.widths})
+        self._names = frozenset({_MERGED, "MSH", *self._maps.compiled.widths})
+        self._find_asked = re.compile(rf"\r((?:{'|'.join(sorted(self._names))})(?![^|\r])[^\r]*)").findall
+        """The lines of these segments in the text of a plain message, but its first."""
         self._is_in_order = any(test.follows for _, _, block in blocks for test in conditions(block))
         """Some rule asks what stands before a segment: then none may be left out."""
         self._is_short = all(_is_short(segment, block) for segment, _, block in blocks)
@@ -67,24 +73,29 @@ class WhoseMaps:
         if known is None or known[0] is not rules or known[1] is not timezone:
             known = self._engine = rules, timezone, self._maps.engine(plain, timezone, rules)
         engine = known[2]
-        header = plain.lines[0].split("|", 9)
+        head = plain.text.partition("\r")[0]
+        header = head.split("|", 9)
         code, _, rest = (header[8] if len(header) > 8 else "").partition("^")
         event = rest.partition("^")[0]
         kind = f"{code}^{event}"
         if not event or not kind.isascii() or word_of(engine.reader.tables, kind, event) is not None:
             return None
+        if engine.prepares:
+            lines = [line for line in engine.prepared(plain.lines) if line[:3] in self._names]
+        else:
+            lines = [head, *self._find_asked(plain.text)]
         group: dict[str, Any] = {"message": code, "event": event, "follows": "", "order": {}}
         engine.forget()
         found: _Found = []
-        clock_us = self._take(engine, engine.prepared(plain.lines), group, found)
+        clock_us = self._take(engine, lines, group, found)
         return _statement(found, kind=kind, event=event, clock_us=clock_us) if clock_us else None
 
     def _take(self, engine: Engine, lines: Sequence[str], group: dict[str, Any], found: _Found) -> int:
         """Every resource of these lines, and the clock of the one patient; 0 where there is none or anything is odd."""
-        names, widths, plans = self._names, engine.widths, engine.of_message(group["message"]).plans
+        widths, plans = engine.widths, engine.of_message(group["message"]).plans
         clock_us = patients = 0
         current: dict[str, int] = {}
-        for line in [line for line in lines if line[:3] in names]:
+        for line in lines:
             name = line[:3]
             fields = line.split("|")
             if name == "MSH":
@@ -93,7 +104,7 @@ class WhoseMaps:
                 patients += 1
             elif name == _MERGED:
                 return 0
-            if len(fields) < (width := widths[name]):
+            if len(fields) < (width := widths.get(name, 2)):
                 fields += NONE[: width - len(fields)]
             group[name] = fields
             for plan in plans.get(name, ()):
@@ -145,14 +156,24 @@ def _make(plan: Plan, fields: list[str], group: dict[str, Any], found: _Found, c
 
 
 def _clock(engine: Engine, text: str) -> int:
-    """As the walk reads a clock; most differ in nothing but minutes and seconds from one that was read before."""
-    minute, second = text[10:12], text[12:14] or "00"
-    if len(text) in (12, 14) and text.isascii() and text.isdigit() and minute < "60" and second < "60":
-        hour = read_time(text[:10], engine.reader.zone)
-        if hour is not None:
-            return hour.utc_us + (int(minute) * 60 + int(second)) * 1_000_000
+    """As the walk reads a clock; most are of a day of which another was read before."""
+    if len(text) in (12, 14) and text.isascii() and text.isdigit():
+        hour, minute, second = text[8:10], text[10:12], text[12:] or "00"
+        if hour < "24" and minute < "60" and second < "60":
+            midnight_us = _midnight(text[:8], engine.reader.zone)
+            if midnight_us:
+                return midnight_us + (int(hour) * 3600 + int(minute) * 60 + int(second)) * 1_000_000
     moment = engine.reader.instant(text) if text else None
     return moment.utc_us if moment else 0
+
+
+@lru_cache(maxsize=1024)
+def _midnight(day: str, zone: ZoneInfo) -> int:
+    """When a day (`20260131`) begins; 0 for no day, and for one on which the clocks are changed."""
+    first, last = read_time(day + "000000", zone), read_time(day + "235959", zone)
+    if first is None or last is None or first.fault or last.fault:
+        return 0
+    return first.utc_us if last.utc_us - first.utc_us == _LAST_SECOND_US else 0
 
 
 def _statement(found: _Found, *, kind: str, event: str, clock_us: int) -> Statement | None:

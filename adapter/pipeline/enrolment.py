@@ -100,6 +100,8 @@ class Enrolment:
         """NHS numbers looked up for this batch that nobody in the registry bears."""
         self.has_regrouped = False
         """Whether this batch can have made anybody ours."""
+        self._has_learnt = conn.dialect.name != "sqlite"  # there other workers may enrol in the meantime
+        """Whether the registry may hold more now than when this batch was looked up in it."""
         self.new: set[int] = set()
         """Identifiers under which something is kept since this batch."""
 
@@ -120,10 +122,10 @@ class Enrolment:
         nhs_number = patient.nhs_number
         return Names(numbers, None if nhs_number is None else self._blind_national(nhs_number.digits.encode()))
 
-    def expect(self, patients: Sequence[Names]) -> None:
-        """Look up all of these at once, before they are asked for one by one."""
-        if not patients or self._conn.dialect.name != "sqlite":  # there other workers may enrol them in the meantime
-            return
+    def expect(self, patients: Sequence[Names]) -> bool:
+        """Look up all of these at once; False where each must be asked for in its turn."""
+        if not patients or self._has_learnt:
+            return False
         numbers = {number for names in patients for number in names.numbers if number not in self._cache}
         found = registry.by_blinds(self._conn, list(numbers))
         for row in found.values():
@@ -131,6 +133,7 @@ class Enrolment:
         self._unknown = frozenset(numbers - found.keys())
         national = {names.national for names in patients if names.national is not None}
         self._unborne = national - registry.borne(self._conn, list(national))
+        return True
 
     def kept_among(self, names: set[bytes]) -> set[bytes]:
         """Those of these blinds, of hospital or NHS numbers, that belong to somebody we hold or keep."""
@@ -155,6 +158,10 @@ class Enrolment:
     def by_id(self, identifier_id: int) -> Entry:
         """The entry of an identifier that is known to be enrolled."""
         return self._by_ids([identifier_id])[0]
+
+    def is_still_stranger(self, names: Names) -> bool:
+        """The same of somebody who was one when the batch began, now that some of it are judged."""
+        return not self._has_learnt or self.is_stranger(names)
 
     def is_stranger(self, names: Names) -> bool:
         """Whether the registry knows none of the numbers, as nobody's whom we keep and as nobody's alias."""
@@ -268,6 +275,7 @@ class Enrolment:
     def flush(self) -> None:
         """Write the facts this batch has changed."""
         changed = [entry for entry in self._touched.values() if entry.is_changed]
+        self._has_learnt = self._has_learnt or bool(changed)
         registry.update(self._conn, [self._sealed(entry) for entry in changed])
         for entry in changed:
             entry.is_changed = False
@@ -294,6 +302,7 @@ class Enrolment:
             entry = Entry(row, Known(number))
             entry.is_changed = True
             self._cache[row.blind] = entry
+            self._has_learnt = True
             if entry.is_kept:
                 self.new.add(row.id)
         self._touched[entry.row.id] = entry

@@ -42,9 +42,11 @@ class Glances:
             # A merge or move of somebody we do not keep is put aside too, but must be remembered.
             if not verdict.keep:
                 self._seen[number] = Aside(verdict.reason, self._enrolment.names(patient))
-        self._enrolment.expect([each.names for each in self._seen.values()])
+        if self._enrolment.expect([each.names for each in self._seen.values()]):
+            is_stranger = self._enrolment.is_stranger
+            self._seen = {number: each for number, each in self._seen.items() if is_stranger(each.names)}
 
     def aside(self, message_id: int) -> Aside | None:
         """None where the whole message is to be read: asked in its turn, when the messages before it are judged."""
         seen = self._seen.get(message_id)
-        return seen if seen is not None and self._enrolment.is_stranger(seen.names) else None
+        return seen if seen is not None and self._enrolment.is_still_stranger(seen.names) else None

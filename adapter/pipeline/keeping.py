@@ -157,6 +157,7 @@ class Keeper:
         self._ring = ring
         self._rules = rules
         self._now_us = now_us
+        self._hold_us = int(rules.hold_unknown.total_seconds() * 1_000_000)
         self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
         self._moves = Moves(conn, ring, self._enrolment, settings=rules.identity)
         self._teller = Teller(rules)
@@ -192,7 +193,9 @@ class Keeper:
         outcomes = self._released(outcomes, reads)
         self._flush()
         self.counts.update(self._moves.counts)
-        return [(message, self._at_home(message, outcome, reads)) for message, outcome in outcomes]
+        if self._moves.homes:
+            outcomes = [(message, self._at_home(message, outcome, reads)) for message, outcome in outcomes]
+        return outcomes
 
     def _at_home(self, message: Arrived, outcome: Outcome, reads: Mapping[int, Read | Unread]) -> Outcome:
         """A body of this batch whose visit was moved after its turn."""
@@ -337,14 +340,13 @@ class Keeper:
 
     def _aside(self, message: Arrived, reason: str, *, names: tuple[bytes, ...]) -> Outcome:
         self.counts[f"not-ours.{reason}"] += 1
-        hold_us = int(self._rules.hold_unknown.total_seconds() * 1_000_000)
         return Outcome(
             MessageState.NOT_OURS,
             reason,
             message.key_id,
             message.sealed,
             subject=names[0] if names else None,
-            expires_us=message.received_us + hold_us,
+            expires_us=message.received_us + self._hold_us,
             names=names[1:],
         )
 
