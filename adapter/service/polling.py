@@ -13,6 +13,7 @@ import structlog
 
 from adapter import config
 from adapter.config import FhirSearchSource, TrustSettings
+from adapter.config.fhir_answers import Hydrate
 from adapter.envelope import utc_us
 from adapter.errors import Halted, NotNow, SetupError, SourceFault
 from adapter.outbound import open_session
@@ -27,7 +28,10 @@ from adapter.service.polling_memory import StoredMemory
 from adapter.service.polling_plan import kinds_of, of_whole_types
 from adapter.service.polling_status import fhir_sources
 from adapter.service.signing_in import credentials_of, key_pair
-from adapter.sources.fhir_http import FhirServer, Limits
+from adapter.sources.fhir_http import Answers, FhirServer, Limits
+from adapter.sources.fhir_hydrate import Path
+from adapter.sources.fhir_outcomes import Action, Outcomes
+from adapter.sources.fhir_page import Entry
 from adapter.sources.fhir_position import Search
 from adapter.sources.fhir_request import Style
 from adapter.sources.fhir_search import FhirSearches, Rules
@@ -66,6 +70,8 @@ class Poller:
         self._credentials: Credentials | None = None
         """Kept from turn to turn: a token outlives them (behaviour 4)."""
         self._opening = threading.Lock()
+        self._shared: dict[str, Entry] = {}
+        self._shared_on = utc_now().date()
         self._keep = Reception(self._inbox, self._ring).append
         self._crawl = Crawl(self._database, self._ring, terms=self._terms(), keep=self._keep, open_server=self._server)
 
@@ -156,6 +162,10 @@ class Poller:
         return faults + self._read_patients(stopping)
 
     def _read_patients(self, stopping: threading.Event) -> list[SourceFault]:
+        if self._shared_on != utc_now().date():
+            # A ward may have another name tomorrow.
+            self._shared_on = utc_now().date()
+            self._shared.clear()
         return self._crawl.run(stopping, until=time.monotonic() + max(_CRAWL_S, self._every_s))
 
     def _changes(self, searches: Sequence[Search], stopping: threading.Event) -> list[SourceFault]:
@@ -176,7 +186,27 @@ class Poller:
 
     def _how(self) -> Rules:
         rules = self._rules
-        return Rules(overlap=rules.overlap, count=rules.count, max_pages=rules.max_pages, now=utc_now)
+        exclusive = {(one, other) for each in (rules.types or {}).values() for one, other in each.exclusive}
+        return Rules(
+            overlap=rules.overlap,
+            count=rules.count,
+            max_pages=rules.max_pages,
+            now=utc_now,
+            hydrate=tuple(_path(each) for each in rules.hydrate),
+            hydrate_style=Style(
+                post=rules.post, lenient=rules.lenient, exclusive=tuple(pair for pair in exclusive if "_id" in pair)
+            ),
+            shared=self._shared,
+        )
+
+    def _answers(self) -> Answers:
+        rules = self._rules
+        outcomes = Outcomes(
+            [(rule.code, Action(rule.action)) for rule in rules.outcome_rules],
+            expired=rules.paging.expired,
+            is_restarted=rules.paging.on_expired == "restart",
+        )
+        return Answers(outcomes=outcomes, allowed_hosts=self._source.allowed_hosts)
 
     def _terms(self) -> Terms:
         settings, rules = self._settings, self._rules
@@ -217,10 +247,16 @@ class Poller:
             credentials=self._credentials,
             pace=self._pace,
             limits=limits,
+            rules=self._answers(),
             session=watched(
                 open_session(ca=source.ca, proxy=source.proxy, certificate=key_pair(source)), self._certificates
             ),
         )
+
+
+def _path(each: Hydrate) -> Path:
+    kind, *steps = each.path.split(".")
+    return Path(kind, tuple(steps), each.depth, each.by == "search")
 
 
 def start(settings: TrustSettings, stopping: threading.Event) -> list[threading.Thread]:

@@ -38,6 +38,8 @@ class StoredMemory:
         self._first = first
         self._overlap = overlap
         self._rows: dict[str, polls.SearchRow] = {}
+        self._troubles: dict[str, str] = {}
+        """Of this turn."""
 
     def position(self, search: Search) -> Position:
         """Where it stands."""
@@ -89,14 +91,16 @@ class StoredMemory:
         self._rows[search.name] = row
 
     def trouble(self, search: Search, error: SourceError) -> None:
-        """Why it could not go on; where it stands is left."""
+        """Why it could not go on, or is not called whole; where it stands is left."""
+        self._troubles[search.name] = error.fault.value
         with self._database.write() as conn:
             polls.set_search_trouble(conn, self._rows[search.name].id, error.fault.value)
             counters.bump(conn, counter(self._source, f"fault.{error.fault.value}"))
 
     def _row(self, search: Search, position: Position, *, now: datetime) -> polls.SearchRow:
+        trouble = self._troubles.get(search.name, "")
         cursor_us = None if position.cursor is None else utc_us(position.cursor)
-        row = self._rows[search.name]._replace(cursor_us=cursor_us, trouble="", key_id=None, sealed=None)
+        row = self._rows[search.name]._replace(cursor_us=cursor_us, trouble=trouble, key_id=None, sealed=None)
         if position.complete is not None:
             return row._replace(complete_us=utc_us(position.complete))
         under = _Under(position.link, position.began, position.reached, position.in_order)

@@ -59,6 +59,7 @@ class PatientMemory:
         self._facts = facts
         self._elsewhere = elsewhere
         self._wholes: dict[str, bool] = {}
+        self._resumed: set[str] = set()
         self._seen: dict[bytes, bytes] = {}
         """Of the page at hand: contents by name, both keyed."""
         self._logged: frozenset[str] | None = None
@@ -82,6 +83,7 @@ class PatientMemory:
         under = msgspec.json.decode(self._ring.unseal(self._facts.key_id, row.sealed, _POSITION), type=_Under)
         if position.is_whole and not under.is_whole:
             return position
+        self._resumed.add(search.name)
         return replace(position, link=under.link, began=under.began, reached=under.reached, is_whole=under.is_whole)
 
     def known(self, search: Search, entries: Sequence[Entry]) -> set[bytes]:
@@ -123,6 +125,8 @@ class PatientMemory:
 
     def _with_trouble(self, search: Search, row: SearchRow) -> SearchRow:
         error = self.errors.get(search.name)
+        if error is None and search.name in self._resumed:
+            return row  # what was told of an earlier page stands
         told = self._ring.seal(self._facts.key_id, error.told, _TOLD) if error and error.told else None
         row = self.rows[search.name] = row._replace(trouble=reason_of(error) if error else "", told=told)
         return row
@@ -139,7 +143,9 @@ class PatientMemory:
             began_us = utc_us(position.complete)
             whole_us = began_us if position.is_whole else row.whole_us
             row = row._replace(cursor_us=cursor_us, whole_us=whole_us, read_us=began_us, sealed=None)
-            return self._with_trouble(search, row)
+            row = self._with_trouble(search, row)
+            self._resumed.discard(search.name)
+            return row
         under = _Under(position.link, position.began, position.reached, position.is_whole)
         return row._replace(sealed=self._ring.seal(self._facts.key_id, msgspec.json.encode(under), _POSITION))
 

@@ -5,17 +5,17 @@ id we know is told to be replaced, and the survivor is read when the registry ke
 """
 
 import threading
-from collections.abc import Sequence
-from datetime import UTC
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from adapter.envelope import Media, Received
 from adapter.errors import Declined, SourceFault
 from adapter.sources.fhir_http import FhirServer
-from adapter.sources.fhir_page import Page
+from adapter.sources.fhir_page import Entry, Page
 from adapter.sources.fhir_position import Search
 from adapter.sources.fhir_search import FhirSearches, Memory, Rules
 from adapter.sources.folder import KeepAll
@@ -23,6 +23,8 @@ from adapter.sources.folder import KeepAll
 _log = structlog.get_logger()
 
 PATIENT = "Patient"
+WRITTEN_HERE = "urn:csor-adapter:written-here"
+"""The system of a tag: the adapter itself put down what a server said otherwise than by a resource."""
 _NOT_THERE = frozenset(
     {SourceFault.NOT_FOUND, SourceFault.GONE, SourceFault.DENIED, SourceFault.PERSON, SourceFault.MERGED}
 )
@@ -96,18 +98,24 @@ class FhirCrawl:
             error = Declined(SourceFault.MERGED, "the patient is replaced by another", survivor=found.survivor)
         except Declined as declined:
             error = declined
-            if error.fault is SourceFault.MERGED and error.survivor:
-                self._tell(replaced_by(search.patient_id, error.survivor))
+            self._tell(error, search, reader)
         self._memory.trouble(search, error)
         _log.warning("the patient is not to be had", feed=self._feed, reason=error.fault.value, code=error.code)
         return error.fault
 
-    def _tell(self, patient: bytes) -> None:
+    def _tell(self, error: Declined, search: Search, reader: FhirSearches) -> None:
+        """What an error says of the patient goes the way of all that is said of them, once."""
         now = self._rules.now()
-        when = msgspec.json.encode(now.astimezone(UTC).isoformat())
-        body = b'{"resourceType":"Bundle","type":"collection","timestamp":%s,"entry":[{"resource":%s}]}'
-        received = Received(feed=self._feed, media=Media.FHIR, received_at=now, body=body % (when, patient))
-        self._keep([received])
+        if error.fault is SourceFault.MERGED and error.survivor:
+            body = replaced_by(search.patient_id, error.survivor, at=now)
+        elif error.fault is SourceFault.GONE:
+            body = deleted(search.patient_id, at=now)
+        else:
+            return
+        # Known by what it says, not by when it was said; whatever the server says next of this id is news again.
+        said = sha256(f"{error.fault.value} {error.survivor}".encode()).digest()
+        entry = Entry(body, said, now, f"{PATIENT}/{search.patient_id}")
+        reader.take(search, Page([entry], "", [], ""), body=body)
 
 
 def read_patient(server: FhirServer, patient_id: str, *, stop: threading.Event) -> Found:
@@ -124,7 +132,26 @@ def _survivor(patient: _Patient) -> str | None:
     return None
 
 
-def replaced_by(patient_id: str, survivor: str) -> bytes:
-    """What a server that answers with an error means, in the form of one that answers with the Patient."""
+def replaced_by(patient_id: str, survivor: str, *, at: datetime) -> bytes:
+    """A body: what a server that answers with an error means, in the form of one that answers with the Patient.
+
+    It says nothing else of the patient, and it is as new as the answer.
+    """
     link = {"other": {"reference": f"{PATIENT}/{survivor}"}, "type": "replaced-by"}
-    return msgspec.json.encode({"resourceType": PATIENT, "id": patient_id, "active": False, "link": [link]})
+    meta = {"lastUpdated": _instant(at), "tag": [{"system": WRITTEN_HERE, "code": "merge"}]}
+    patient = {"resourceType": PATIENT, "id": patient_id, "meta": meta, "active": False, "link": [link]}
+    return _bundle({"resource": patient}, of_type="collection")
+
+
+def deleted(patient_id: str, *, at: datetime) -> bytes:
+    """A body: the server says that the record of the patient was deleted."""
+    request = {"method": "DELETE", "url": f"{PATIENT}/{patient_id}"}
+    return _bundle({"request": request}, of_type="transaction", timestamp=_instant(at))
+
+
+def _bundle(entry: Mapping[str, object], *, of_type: str, **more: str) -> bytes:
+    return msgspec.json.encode({"resourceType": "Bundle", "type": of_type, **more, "entry": [entry]})
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

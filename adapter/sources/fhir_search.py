@@ -7,9 +7,11 @@ moves only when the last page is in, and each search begins an overlap before it
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -17,9 +19,13 @@ import structlog
 from adapter.envelope import Media, Received
 from adapter.errors import Declined, NotNow, PagingExpired, SourceError, SourceFault
 from adapter.sources import fhir_request
+from adapter.sources.fhir_filter import Asked
 from adapter.sources.fhir_http import FhirServer
+from adapter.sources.fhir_hydrate import Hydrator, Path, Whose
+from adapter.sources.fhir_keeping import Keeping, Kept
 from adapter.sources.fhir_page import Entry, Page, body_of, to_keep
 from adapter.sources.fhir_position import Circle, Position, Search
+from adapter.sources.fhir_request import DEFAULT, Style
 from adapter.sources.folder import KeepAll
 
 _log = structlog.get_logger()
@@ -41,7 +47,7 @@ class Memory(Protocol):
         """In one transaction: where it stands now, what is in now, what is to be counted."""
 
     def trouble(self, search: Search, error: SourceError) -> None:
-        """Why it could not go on; where it stands is left."""
+        """Why it could not go on, or is not called whole; where it stands is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,11 @@ class Rules:
     count: int
     now: Callable[[], datetime]
     max_pages: int | None = None
+    hydrate: tuple[Path, ...] = ()
+    """References whose targets are read where a search does not bring them (behaviour 30)."""
+    hydrate_style: Style = DEFAULT
+    shared: MutableMapping[str, Entry] = field(default_factory=dict)
+    """What was read that is of no patient."""
 
 
 def _may_pass(error: SourceError) -> bool:
@@ -59,7 +70,7 @@ def _may_pass(error: SourceError) -> bool:
 
 
 class FhirSearches:
-    """All searches of one source. Not to be shared between threads."""
+    """All searches of one source, or of one patient. Not to be shared between threads."""
 
     def __init__(
         self,
@@ -77,32 +88,42 @@ class FhirSearches:
         self._keep = keep
         self._memory = memory
         self._rules = rules
+        self._hydrator: Hydrator | None = None
 
     def turn(self, stop: threading.Event) -> list[SourceFault]:
         """Every search to its end; what kept single ones from it. NotNow and Halted speak of the server as a whole."""
-        faults = []
+        faults: list[SourceFault] = []
+        paused: set[str] = set()
         for search in self._searches:
             if stop.is_set():
                 break
+            if search.resource_type in paused:
+                continue
             try:
-                self._to_its_end(search, stop)
+                faults += self._to_its_end(search, stop)
             except SourceError as error:
                 self._memory.trouble(search, error)
                 if error.fault is not SourceFault.STOPPED:
                     _log.error("search failed", feed=self._feed, search=search.name, reason=str(error))
                 if not isinstance(error, Declined):
                     raise
+                if error.fault is SourceFault.PAUSED:
+                    paused.add(search.resource_type)
                 faults.append(error.fault)
         return faults
 
-    def _to_its_end(self, search: Search, stop: threading.Event) -> None:
+    def _to_its_end(self, search: Search, stop: threading.Event) -> list[SourceFault]:
+        """What a person has to see to, though it came to its end."""
         position = self._memory.position(search).beginning(self._rules.now())
         self._server.check_granted(search.resource_type)
+        asked = Asked(search.resource_type, self._pairs(search, position), search.patient_id)
+        keeping = Keeping(asked, hydrator=self._hydrator_of(search, stop), feed=self._feed, search=search.name)
         circle = Circle()
         restarts = pages = 0
         while True:
             try:
                 page = self._page(search, position, stop)
+                position = self._take(search, position, page, keeping)
             except PagingExpired as error:
                 restarts += 1
                 position, circle = self._again(search, position), Circle()
@@ -115,10 +136,9 @@ class FhirSearches:
                 if position.link and error.fault is not SourceFault.STOPPED and (not pages or not _may_pass(error)):
                     self._again(search, position)
                 raise
-            position = self._take(search, position, page)
             pages += 1
             if not page.next_link:
-                return
+                return keeping.alarms
             self._refuse_endless(search, position, is_circle=circle.is_closed_by(page), pages=pages)
 
     def _refuse_endless(self, search: Search, position: Position, *, is_circle: bool, pages: int) -> None:
@@ -139,32 +159,48 @@ class FhirSearches:
     def _page(self, search: Search, position: Position, stop: threading.Event) -> Page:
         if position.link:
             return self._server.page(fhir_request.follow(position.link), stop)
-        since = None if position.is_whole else position.since(search.overlap or self._rules.overlap)
-        asked = search.asked(since, count=search.page_size or self._rules.count)
-        request = fhir_request.search(self._server.base_url, search.resource_type, asked, style=search.style)
+        pairs = self._pairs(search, position)
+        request = fhir_request.search(self._server.base_url, search.resource_type, pairs, style=search.style)
         return self._server.page(request, stop)
 
-    def take(self, search: Search, page: Page) -> None:
-        """A page that was got otherwise, and is the only one."""
-        self._take(search, self._memory.position(search).beginning(self._rules.now()), page)
+    def _pairs(self, search: Search, position: Position) -> list[tuple[str, str]]:
+        since = None if position.is_whole else position.since(search.overlap or self._rules.overlap)
+        return search.asked(since, count=search.page_size or self._rules.count)
 
-    def _take(self, search: Search, position: Position, page: Page) -> Position:
-        """Keep what is new on a page, then note that it is in."""
+    def _hydrator_of(self, search: Search, stop: threading.Event) -> Hydrator:
+        """One for all searches of a patient, which refer to each other."""
+        if self._hydrator is None or not search.patient_id:
+            rules = self._rules
+            whose = Whose(search.patient_id, rules.shared)
+            self._hydrator = Hydrator(
+                rules.hydrate, server=self._server, stop=stop, style=rules.hydrate_style, whose=whose
+            )
+        return self._hydrator
+
+    def take(self, search: Search, page: Page, *, body: bytes | None = None) -> None:
+        """A page that was got otherwise, and is the only one; `body` is what of it goes to the inbox."""
         known = self._memory.known(search, page.entries)
         fresh = to_keep(page.entries, known)
+        counts = Counter({"pages": 1, "resources": len(fresh), "unchanged": len(page.entries) - len(fresh)})
+        position = self._memory.position(search).beginning(self._rules.now())
+        self._keep_page(search, position, page, Kept(fresh, counts), body=body)
+
+    def _take(self, search: Search, position: Position, page: Page, keeping: Keeping) -> Position:
+        """Keep what is new on a page, with what that refers to, then note that it is in."""
+        told = len(keeping.remarks)
+        kept = keeping.kept(page, known=partial(self._memory.known, search), is_whole=position.is_whole)
+        for remark in keeping.remarks[told:]:
+            self._memory.trouble(search, remark)
+        return self._keep_page(search, position, page, kept)
+
+    def _keep_page(
+        self, search: Search, position: Position, page: Page, kept: Kept, *, body: bytes | None = None
+    ) -> Position:
         now = self._rules.now()
-        if fresh:
+        if kept.entries:
             # Without `meta.lastUpdated` and `Bundle.timestamp` what was read later is newer.
-            body = body_of(fresh, timestamp=page.timestamp or now.astimezone(UTC).isoformat())
+            body = body or body_of(kept.entries, timestamp=page.timestamp or now.astimezone(UTC).isoformat())
             self._keep([Received(feed=self._feed, media=Media.FHIR, received_at=now, body=body)])
-        counts = {"pages": 1, "resources": len(fresh), "unchanged": len(page.entries) - len(fresh)}
-        for issue in page.issues:
-            counts[f"outcome.{issue.severity}"] = counts.get(f"outcome.{issue.severity}", 0) + 1
-            _log.warning("the server remarks", feed=self._feed, search=search.name, issue=issue.code)
-        for code in page.incomplete:
-            # Behaviour 27: what came is kept, and is not called all there is.
-            text = f"the server says ({code}) that it may not show all"
-            self._memory.trouble(search, Declined(SourceFault.INCOMPLETE, text, code=code))
         position = position.after(page, is_by_creation=search.is_by_creation)
-        self._memory.page_in(search, position, fresh, counts)
+        self._memory.page_in(search, position, kept.entries, kept.counts)
         return position

@@ -179,6 +179,15 @@ def hasten(conn: Connection, source: str, identifier_ids: Collection[int], *, at
     run_many(conn, statement, [(called, at_us, source, number) for number in sorted(identifier_ids)])
 
 
+def hasten_everybody(conn: Connection, source: str, *, at_us: int) -> None:
+    """What the server told of changes may have missed some: each is asked for what is new."""
+    statement = (
+        "UPDATE crawl_patient SET urgency = ?, due_us = ? WHERE source = ? AND due_us > ?"
+        " AND state NOT IN ('linked', 'elsewhere')"
+    )
+    run(conn, statement, (Urgency.CALLED.value, at_us, source, at_us))
+
+
 def due(conn: Connection, source: str, *, now_us: int, limit: int) -> list[PatientRow]:
     """Who is to be read now, in the order of urgency and time."""
     found: list[PatientRow] = []
