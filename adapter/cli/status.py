@@ -15,6 +15,7 @@ from adapter import config
 from adapter.cli.cohort import alarm_of
 from adapter.dispatch import WITHHELD
 from adapter.pipeline.sequences import CURSOR, standing_of
+from adapter.service import bulk_status
 from adapter.service.assembly import open_store
 from adapter.service.certificates import alarms_of
 from adapter.service.polling_status import fhir_sources, status_of
@@ -47,8 +48,9 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
             store = asdict(known)
             alarm = alarm_of(known, settings=settings, now=datetime.now(UTC))
             certificates = alarms_of(conn, fhir_sources(settings), now=datetime.now(UTC))
+            exports = bulk_status.alarms_of(conn, settings, now=datetime.now(UTC))
             return {
-                "alarms": [*([alarm] if alarm else []), *certificates],
+                "alarms": [*([alarm] if alarm else []), *certificates, *exports],
                 "queue": {"waiting": queue.depth, "oldest_s": _age_s(queue.oldest_received_us)},
                 "messages": store["messages"],
                 "oldest_parked_s": _age_s(store["oldest_parked_us"]),
@@ -66,6 +68,7 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                 "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),
                 "store_bytes": size_bytes(conn),
                 "fhir_sources": status_of(conn, settings, now=datetime.now(UTC)),
+                "exports": bulk_status.exports(conn, settings, now=datetime.now(UTC)),
                 "sequence_numbers": _sequences(conn),
                 "counters": counters.all_counts(conn),
             }

@@ -57,6 +57,8 @@ class ExportSettings:
     """POST with Parameters that name patients."""
     takes_since: bool = True
     """False: refused, as where there is no incremental export."""
+    is_type_ignored: bool = False
+    """All types are exported, whatever was asked for."""
     doubles: int = 0
     """Every so manyth line comes twice: in its file, and in another one."""
     older_too: bool = False
@@ -239,7 +241,8 @@ class ExportDesk:
 
     def _files(self, level: str, asked: Mapping[str, str], patients: tuple[str, ...]) -> list[_File]:
         since = datetime.fromisoformat(asked["_since"]) if "_since" in asked else None
-        types = asked["_type"].split(",") if "_type" in asked else self._archive.types()
+        is_all = "_type" not in asked or self.settings.is_type_ignored
+        types = self._archive.types() if is_all else asked["_type"].split(",")
         members = self._members(level, patients)
         files: list[_File] = []
         for resource_type in types:

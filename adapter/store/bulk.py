@@ -258,7 +258,7 @@ def members_seen(conn: Connection, source: str, level: str, blinds: Sequence[byt
 
 def members_in_part(conn: Connection, source: str, level: str, blinds: Sequence[bytes]) -> None:
     """What came of these refers to what did not come: whoever of them is held later is fetched whole."""
-    statement = "UPDATE bulk_member SET whole_us = NULL WHERE source = ? AND level = ? AND blind = ?"
+    statement = "UPDATE bulk_member SET whole_us = 0 WHERE source = ? AND level = ? AND blind = ?"
     run_many(conn, statement, [(source, level, blind) for blind in blinds])
 
 
@@ -290,7 +290,7 @@ def patients_whole(conn: Connection, source: str, level: str, identifier_ids: Se
 
 
 def whole_among(conn: Connection, source: str, level: str, blinds: Sequence[bytes]) -> set[bytes]:
-    """Of which of these patients all was in before."""
+    """Which of these patients are no new members: all of them was in before."""
     statement = (
         "SELECT blind FROM bulk_member WHERE blind IN ({}) AND source = ? AND level = ? AND whole_us IS NOT NULL"
     )

@@ -5,6 +5,11 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Small
 
 def add_tables(metadata: MetaData) -> None:
     """Add them."""
+    _add_exports(metadata)
+    _add_memory(metadata)
+
+
+def _add_exports(metadata: MetaData) -> None:
     number = BigInteger().with_variant(Integer, "sqlite")
     Table(
         "bulk_job",
@@ -41,6 +46,9 @@ def add_tables(metadata: MetaData) -> None:
         Column("trouble", Text, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _add_memory(metadata: MetaData) -> None:
     Table(
         "bulk_type",
         metadata,

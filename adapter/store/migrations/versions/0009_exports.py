@@ -9,6 +9,11 @@ down_revision = "0008"
 
 def upgrade() -> None:
     """Add the tables; nothing was exported before them."""
+    _exports()
+    _memory()
+
+
+def _exports() -> None:
     op.create_table(
         "bulk_job",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -44,6 +49,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("pk_bulk_file")),
         sqlite_with_rowid=False,
     )
+
+
+def _memory() -> None:
     op.create_table(
         "bulk_type",
         sa.Column("source", sa.Text(), nullable=False),
