@@ -8,6 +8,14 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from adapter.config.fhir_types import ResourceType, Span, known_type
 from adapter.datafile import Positioned
 
+_BESIDE = ("Location", "Medication")
+"""Types that others refer to and nobody searches for alone."""
+
+
+def _known_type(value: object) -> object:
+    return value if value in _BESIDE else known_type(value)
+
+
 GroupId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,64}$")]
 
 
@@ -16,10 +24,15 @@ class Bulk(Positioned):
 
     groups: tuple[GroupId, ...] = ()
     """`Group/ID/$export` of each; none: `Patient/$export`."""
-    types: tuple[Annotated[ResourceType, BeforeValidator(known_type)], ...] = ()
-    """None: those that are searched for."""
+    types: tuple[Annotated[ResourceType | Literal["Location", "Medication"], BeforeValidator(_known_type)], ...] = ()
+    """As they are, and Patient; none: those that are searched for, with Specimen, Location and Medication where those
+    refer to them."""
     type_join: Literal["comma", "repeat"] = "comma"
     """`_type=A,B` or `_type=A&_type=B`."""
+    since: bool = True
+    """Whether the server exports what has changed since a time; no: everything, each time."""
+    instead_of_search: bool = False
+    """The source is not searched at all."""
     every: Span = timedelta(days=1)
     full: Span = timedelta(days=28)
     """How often without `_since`: what exports of changes have missed is found then (behaviour 49)."""

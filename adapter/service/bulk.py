@@ -265,7 +265,7 @@ class Exporter:
         with self._rooms.database.read() as conn:
             known = bulk.types(conn, self._source, self._terms.level)
         earlier: Mapping[str, datetime] = {}
-        if is_whole and not papers.patients:
+        if is_whole and not papers.patients and self._rules.since:
             earlier = {name: datetime.fromisoformat(row.since) for name, row in known.items() if row.since}
         blinds = frozenset(intake.blind_patient(f"Patient/{each}".encode()) for each in wanted)
         return Scope(is_whole, blinds, earlier)

@@ -24,6 +24,7 @@ class Terms(NamedTuple):
     every: timedelta
     full: timedelta
     join: str
+    is_incremental: bool
 
 
 def levels_of(rules: FhirSearchRules) -> list[str]:
@@ -34,7 +35,7 @@ def levels_of(rules: FhirSearchRules) -> list[str]:
 def terms_of(rules: FhirSearchRules, level: str) -> Terms:
     """Those of one group."""
     bulk = rules.bulk
-    return Terms(level, types_of(rules), bulk.every, bulk.full, bulk.type_join)
+    return Terms(level, types_of(rules), bulk.every, bulk.full, bulk.type_join, bulk.since)
 
 
 def types_of(rules: FhirSearchRules) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ def next_order(terms: Terms, known: Mapping[str, TypeRow], *, now_us: int) -> Or
 
 def is_full_due(terms: Terms, row: TypeRow, *, now_us: int) -> bool:
     """Whether all of a type is to be read again."""
-    return not row.since or now_us - row.full_us >= _us(terms.full)
+    return not terms.is_incremental or not row.since or now_us - row.full_us >= _us(terms.full)
 
 
 def wait_us(terms: Terms, known: Mapping[str, TypeRow], *, now_us: int) -> int:

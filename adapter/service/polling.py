@@ -18,7 +18,7 @@ from adapter.envelope import utc_us
 from adapter.errors import Halted, NotNow, SetupError, SourceFault
 from adapter.outbound import open_session
 from adapter.pipeline.reception import Reception
-from adapter.service import certificates
+from adapter.service import bulk_running, certificates
 from adapter.service.assembly import identity_settings, open_ring, open_store, utc_now
 from adapter.service.pacing import pace_of
 from adapter.service.polling_child import Terms
@@ -73,7 +73,8 @@ class Poller:
         self._shared: dict[str, Entry] = {}
         self._shared_on = utc_now().date()
         self._keep = Reception(self._inbox, self._ring).append
-        self._crawl = Crawl(self._database, self._ring, terms=self._terms(), keep=self._keep, open_server=self._server)
+        terms = self._terms()
+        self._crawl = Crawl(self._database, self._ring, terms=terms, keep=self._keep, open_server=self.open_server)
 
     def run(self, stopping: threading.Event) -> None:
         """Turn after turn until told to stop, or halted; between turns whoever is due is read."""
@@ -171,7 +172,7 @@ class Poller:
     def _changes(self, searches: Sequence[Search], stopping: threading.Event) -> list[SourceFault]:
         source, rules = self._source, self._rules
         first = datetime.combine(source.first, datetime.min.time(), self._settings.site.timezone)
-        server = self._server()
+        server = self.open_server()
         try:
             return FhirSearches(
                 source.name,
@@ -229,7 +230,8 @@ class Poller:
             look_up=look_up,
         )
 
-    def _server(self) -> FhirServer:
+    def open_server(self) -> FhirServer:
+        """A connection to it, with the one pace and the one token of the source; for one thread."""
         source = self._source
         limits = Limits(
             silence_s=source.silence_s,
@@ -264,6 +266,11 @@ def start(settings: TrustSettings, stopping: threading.Event) -> list[threading.
     threads = []
     for source in fhir_sources(settings):
         poller = Poller(settings, source)
+        rules = config.rules_of(source, settings.fhir_search)
+        if source.bulk is not None:
+            threads.append(bulk_running.start(settings, source, open_server=poller.open_server, stopping=stopping))
+            if rules.bulk.instead_of_search:
+                continue
         thread = threading.Thread(target=poller.run, args=(stopping,), name=f"polling {source.name}", daemon=True)
         thread.start()
         threads.append(thread)
