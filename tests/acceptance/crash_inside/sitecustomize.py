@@ -25,6 +25,7 @@ ON_STACK = {
     "receipt": {"Dispatcher._send"},
     "first-start": {"prepare"},
     "page": {"StoredMemory.page_in"},
+    "export": {"Exporter._step"},
 }
 """Statements (and COMMIT) count while all these functions are being executed."""
 
