@@ -83,7 +83,8 @@ class PatientMemory:
         under = msgspec.json.decode(self._ring.unseal(self._facts.key_id, row.sealed, _POSITION), type=_Under)
         if position.is_whole and not under.is_whole:
             return position
-        self._resumed.add(search.name)
+        if under.link:
+            self._resumed.add(search.name)
         return replace(position, link=under.link, began=under.began, reached=under.reached, is_whole=under.is_whole)
 
     def known(self, search: Search, entries: Sequence[Entry]) -> set[bytes]:
