@@ -15,10 +15,10 @@ from adapter import config
 from adapter.cli.cohort import alarm_of
 from adapter.dispatch import WITHHELD
 from adapter.pipeline.sequences import CURSOR, standing_of
-from adapter.service import bulk_status
+from adapter.service import bulk_status, coverage
 from adapter.service.assembly import open_store
 from adapter.service.certificates import alarms_of
-from adapter.service.polling_status import fhir_sources, status_of
+from adapter.service.polling_status import alarms_in, fhir_sources, status_of
 from adapter.store import counters, cursors
 from adapter.store.database import Connection
 from adapter.store.facts import facts, size_bytes
@@ -49,8 +49,9 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
             alarm = alarm_of(known, settings=settings, now=datetime.now(UTC))
             certificates = alarms_of(conn, fhir_sources(settings), now=datetime.now(UTC))
             exports = bulk_status.alarms_of(conn, settings, now=datetime.now(UTC))
+            servers = status_of(conn, settings, now=datetime.now(UTC))
             return {
-                "alarms": [*([alarm] if alarm else []), *certificates, *exports],
+                "alarms": [*([alarm] if alarm else []), *certificates, *exports, *alarms_in(servers)],
                 "queue": {"waiting": queue.depth, "oldest_s": _age_s(queue.oldest_received_us)},
                 "messages": store["messages"],
                 "oldest_parked_s": _age_s(store["oldest_parked_us"]),
@@ -67,8 +68,9 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                 "last_confirmed_s": _age_s(store["last_confirmed_us"]),
                 "oldest_open_delivery_s": _age_s(store["oldest_open_delivery_us"]),
                 "store_bytes": size_bytes(conn),
-                "fhir_sources": status_of(conn, settings, now=datetime.now(UTC)),
+                "fhir_sources": servers,
                 "exports": bulk_status.exports(conn, settings, now=datetime.now(UTC)),
+                "data_coverage_from": dict(coverage.of(conn)),
                 "sequence_numbers": _sequences(conn),
                 "counters": counters.all_counts(conn),
             }

@@ -3,6 +3,7 @@
 Read once at start. Only `cli` and `service` look in here; everybody else is handed the few values it needs.
 """
 
+from adapter.config.fhir_push import Subscriptions
 from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
 from adapter.config.load import Effective, effective, load_trust, vendor_reading
 from adapter.config.packaged import packaged
@@ -37,6 +38,7 @@ __all__ = [
     "Nation",
     "Reading",
     "SecretRef",
+    "Subscriptions",
     "Tls",
     "TrustSettings",
     "V2Source",

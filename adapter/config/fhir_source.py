@@ -10,6 +10,7 @@ from adapter.config.fhir_answers import Hydrate, OutcomeRule, Paging
 from adapter.config.fhir_auth import Auth, check_secure, url_parts
 from adapter.config.fhir_bulk import Bulk
 from adapter.config.fhir_limits import FhirLimits
+from adapter.config.fhir_push import Subscriptions
 from adapter.config.fhir_types import Count, Pages, Span, Types
 from adapter.config.secrets import SecretRef
 from adapter.config.values import FilePath, Name
@@ -124,6 +125,8 @@ class FhirSearchSource(Positioned):
     limits: FhirLimits | None = None
     bulk: Bulk | None = None
     """Exports are made where it is given."""
+    subscriptions: Subscriptions | None = None
+    """Where the server tells of changes, so that they are read at once."""
     ca: FilePath | None = None
     """Certificates in PEM that replace the public authorities."""
     proxy: str | None = None

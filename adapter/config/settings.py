@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from adapter.config.fhir_push import Subscriptions
 from adapter.config.fhir_source import FhirSearchRules, FhirSearchSource, rules_of
 from adapter.config.reading import V2
 from adapter.config.secrets import SecretRef
@@ -235,11 +236,17 @@ class TrustSettings(Positioned):
     @model_validator(mode="after")
     def _once_each(self) -> Self:
         _each_once([source.name for source in self.sources], "source name")
-        listeners = [(each.bind, each.port) for each in self.sources if isinstance(each, Listening) and each.port]
-        _each_once(list(listeners), "address of a port")
+        _each_once([(each.bind, each.port) for each in self._ports() if each.port], "address of a port")
         _each_once([ward.code for ward in self.wards], "ward code")
         _each_once(list(self._authorities()), "authority")
         return self
+
+    def _ports(self) -> Iterator[Listening | Subscriptions]:
+        for source in self.sources:
+            if isinstance(source, Listening):
+                yield source
+            elif isinstance(source, FhirSearchSource) and source.subscriptions is not None:
+                yield source.subscriptions
 
     @model_validator(mode="after")
     def _fhir_sources_are_whole(self) -> Self:

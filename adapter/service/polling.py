@@ -19,7 +19,7 @@ from adapter.errors import Halted, NotNow, SetupError, SourceFault
 from adapter.outbound import open_session
 from adapter.pipeline.reception import Reception
 from adapter.service import bulk_running, certificates
-from adapter.service.assembly import identity_settings, open_ring, open_store, utc_now
+from adapter.service.assembly import Now, identity_settings, open_ring, open_store, utc_now
 from adapter.service.pacing import pace_of
 from adapter.service.polling_child import Terms
 from adapter.service.polling_crawl import Crawl
@@ -27,6 +27,7 @@ from adapter.service.polling_lookup import LookUp
 from adapter.service.polling_memory import StoredMemory
 from adapter.service.polling_plan import kinds_of, of_whole_types
 from adapter.service.polling_status import fhir_sources
+from adapter.service.push_reads import Pushed
 from adapter.service.signing_in import credentials_of, key_pair
 from adapter.sources.fhir_http import Answers, FhirServer, Limits
 from adapter.sources.fhir_hydrate import Path
@@ -57,7 +58,8 @@ Read = Callable[[threading.Event], list[SourceFault]]
 class Poller:
     """One source: its turns, and when the next one is."""
 
-    def __init__(self, settings: TrustSettings, source: FhirSearchSource) -> None:
+    def __init__(self, settings: TrustSettings, source: FhirSearchSource, *, now: Now = utc_now) -> None:
+        self._now = now
         self._settings = settings
         self._source = source
         self._ring = open_ring(settings)
@@ -71,10 +73,11 @@ class Poller:
         """Kept from turn to turn: a token outlives them (behaviour 4)."""
         self._opening = threading.Lock()
         self._shared: dict[str, Entry] = {}
-        self._shared_on = utc_now().date()
+        self._shared_on = self._now().date()
         self._keep = Reception(self._inbox, self._ring).append
         terms = self._terms()
         self._crawl = Crawl(self._database, self._ring, terms=terms, keep=self._keep, open_server=self.open_server)
+        self._pushed = self._told()
 
     def run(self, stopping: threading.Event) -> None:
         """Turn after turn until told to stop, or halted; between turns whoever is due is read."""
@@ -82,7 +85,7 @@ class Poller:
         try:
             while not stopping.is_set():
                 if self._is_called_before(turn_at, stopping):
-                    wait_s = self._safely(self._read_patients, stopping)
+                    wait_s = self._safely(self._read_called, stopping)
                     turn_at = max(turn_at, time.monotonic())
                 elif stopping.is_set():
                     return
@@ -106,9 +109,15 @@ class Poller:
 
     def _is_called_before(self, turn_at: float, stopping: threading.Event) -> bool:
         while (left_s := turn_at - time.monotonic()) > 0 and not stopping.wait(min(left_s, _LISTEN_S)):
-            if self._left_alone_s() <= 0 and self._crawl.is_called():
+            if self.is_called():
                 return True
         return False
+
+    def is_called(self) -> bool:
+        """Whether anything is to be read before the next turn: what the server told of, or whoever is due."""
+        if self._left_alone_s() > 0:
+            return False
+        return self._crawl.is_called() or (self._pushed is not None and self._pushed.is_due())
 
     def _safely(self, read: Read, stopping: threading.Event) -> float | None:
         try:
@@ -139,33 +148,60 @@ class Poller:
         except NotNow as error:
             return self._ended(error.fault, retry_after_s=error.retry_after_s)
         self._ended(faults[0] if faults else None)
-        return max(_SHORTEST_S, self._every_s - (time.monotonic() - began))
+        every = self._source.every if self._pushed is None else self._pushed.every(self._source.every)
+        return max(_SHORTEST_S, every.total_seconds() - (time.monotonic() - began))
 
     def _left_alone_s(self) -> float:
         with self._database.read() as conn:
             not_before_us = polls.source(conn, self._source.name).not_before_us
-        return 0.0 if not_before_us is None else (not_before_us - utc_us(utc_now())) / 1_000_000
+        return 0.0 if not_before_us is None else (not_before_us - utc_us(self._now())) / 1_000_000
 
     def _ended(self, fault: SourceFault | None, *, retry_after_s: float | None = None) -> float:
         """Note how a turn ended; how long to wait for the next."""
         wait_s = max(self._source.every.total_seconds(), retry_after_s or 0.0)
         if fault is SourceFault.STOPPED:
             return wait_s
-        not_before_us = utc_us(utc_now() + timedelta(seconds=retry_after_s)) if retry_after_s else None
+        not_before_us = utc_us(self._now() + timedelta(seconds=retry_after_s)) if retry_after_s else None
         with self._database.write() as conn:
             polls.set_source(conn, self._source.name, not_before_us=not_before_us, trouble=fault.value if fault else "")
         return wait_s
 
     def _read(self, stopping: threading.Event) -> list[SourceFault]:
         """What has changed in whole types; then patient by patient, for as long as a turn may take."""
-        searches = of_whole_types(kinds_of(self._rules))
+        return self._told_and_changed(stopping, is_whole=True) + self._read_patients(stopping)
+
+    def called(self, stopping: threading.Event) -> float | None:
+        """The same of what it told of and of who is due, between turns."""
+        return self._attempt(self._read_called, stopping)
+
+    def _read_called(self, stopping: threading.Event) -> list[SourceFault]:
+        """What the server told of, and who is due."""
+        return self._told_and_changed(stopping, is_whole=False) + self._read_patients(stopping)
+
+    def _told_and_changed(self, stopping: threading.Event, *, is_whole: bool) -> list[SourceFault]:
+        if self._pushed is not None:
+            server = self.open_server()
+            try:
+                is_whole = self._pushed.read(server, self._keep, stopping) or is_whole
+            finally:
+                server.close()
+        searches = of_whole_types(kinds_of(self._rules)) if is_whole else []
         faults = self._changes(searches, stopping) if searches else []
-        return faults + self._read_patients(stopping)
+        if self._pushed is not None and is_whole and not faults and not stopping.is_set():
+            self._pushed.caught_up()
+        return faults
+
+    def _told(self) -> Pushed | None:
+        settings = self._source.subscriptions
+        if settings is None:
+            return None
+        source = self._source.name
+        return Pushed(self._database, self._ring, source=source, settings=settings, rules=self._rules, how=self._how())
 
     def _read_patients(self, stopping: threading.Event) -> list[SourceFault]:
-        if self._shared_on != utc_now().date():
+        if self._shared_on != self._now().date():
             # A ward may have another name tomorrow.
-            self._shared_on = utc_now().date()
+            self._shared_on = self._now().date()
             self._shared.clear()
         return self._crawl.run(stopping, until=time.monotonic() + max(_CRAWL_S, self._every_s))
 
@@ -192,7 +228,7 @@ class Poller:
             overlap=rules.overlap,
             count=rules.count,
             max_pages=rules.max_pages,
-            now=utc_now,
+            now=self._now,
             hydrate=tuple(_path(each) for each in rules.hydrate),
             hydrate_style=Style(
                 post=rules.post, lenient=rules.lenient, exclusive=tuple(pair for pair in exclusive if "_id" in pair)

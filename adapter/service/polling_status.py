@@ -7,6 +7,7 @@ from typing import Any
 from adapter import config
 from adapter.config import FhirSearchSource, TrustSettings
 from adapter.envelope import utc_us
+from adapter.service import push_standing
 from adapter.service.polling_memory import counter
 from adapter.service.polling_plan import kinds_of, of_whole_types
 from adapter.store import counters, crawls, polls
@@ -34,14 +35,21 @@ def _status(
     ages = [each["last_success_s"] for each in searches.values()]
     known = polls.source(conn, source.name)
     prefix = counter(source.name, "")
+    told = push_standing.status_of(conn, source.name, source.subscriptions, now=now)
     return {
         "last_success_s": None if None in ages else max((age for age in ages if age is not None), default=None),
         "trouble": known.trouble,
         "requests_today": known.requests if known.day == _day(settings, now) else 0,
         "searches": searches,
         "patients": _patients(conn, source.name, now=now),
+        **({"subscriptions": told} if told else {}),
         "counted": {name.removeprefix(prefix): n for name, n in counted.items() if name.startswith(prefix)},
     }
+
+
+def alarms_in(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What of `status_of` needs a person, a line each."""
+    return [alarm for name, each in found.items() for alarm in push_standing.alarms_of(name, each.get("subscriptions"))]
 
 
 def fhir_sources(settings: TrustSettings) -> list[FhirSearchSource]:

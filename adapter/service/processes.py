@@ -24,8 +24,9 @@ from adapter.config import FolderSource, TrustSettings
 from adapter.dispatch import Dispatcher
 from adapter.errors import SetupError
 from adapter.pipeline.reception import Reception
-from adapter.service import listening, polling
+from adapter.service import coverage, listening, polling
 from adapter.service.assembly import Mappings, Works, early_reader, open_ring, open_store, prepare, utc_now
+from adapter.service.push_intake import PushIntake, types_of
 from adapter.service.reader import ReaderProcess
 from adapter.sources import folder as folder_source
 from adapter.sources.intake import Intake
@@ -85,8 +86,9 @@ def receive(settings: TrustSettings, stopping: threading.Event) -> None:
     inbox = open_inbox(database, folder=settings.data_folder)
     tally = Tally(database)
     reception = Reception(inbox, ring)
+    pushed = PushIntake(database, ring, types=types_of(settings))
     try:
-        asyncio.run(_listen(settings, reception, tally, stopping))
+        asyncio.run(_listen(settings, reception, pushed, tally, stopping))
     finally:
         tally.write()
         inbox.close()
@@ -94,13 +96,18 @@ def receive(settings: TrustSettings, stopping: threading.Event) -> None:
         ring.close()
 
 
-async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, stopping: threading.Event) -> None:
+async def _listen(
+    settings: TrustSettings, reception: Reception, pushed: PushIntake, tally: Tally, stopping: threading.Event
+) -> None:
     loop = asyncio.get_running_loop()
     intake = Intake(reception.append, loop=loop)
+    notified = Intake(pushed.append, loop=loop)
     intake.start()
+    notified.start()
     try:
-        listeners = await listening.listen(settings, intake, tally)
-    except (OSError, SetupError):  # the supervisor tries again; the writer's thread must not keep this process
+        listeners = await listening.listen(settings, listening.Keeps(intake, notified), tally)
+    except (OSError, SetupError):  # the supervisor tries again; the writers' threads must not keep this process
+        await asyncio.to_thread(notified.stop)
         await asyncio.to_thread(intake.stop)
         raise
     noted = Noted(tally.database, reception)
@@ -118,6 +125,7 @@ async def _listen(settings: TrustSettings, reception: Reception, tally: Tally, s
     await listening.stop(listeners)
     for folder in folders:
         await asyncio.to_thread(folder.join, _STOP_S)
+    await asyncio.to_thread(notified.stop)
     await asyncio.to_thread(intake.stop)
 
 
@@ -159,6 +167,8 @@ def work(settings: TrustSettings, stopping: threading.Event) -> None:
 
 def _work(works: Works, stopping: threading.Event) -> None:
     works.pipeline.start()
+    with works.database.write() as conn:
+        coverage.begin(conn, [source.name for source in works.settings.sources], now=utc_now())
     gc.collect()
     gc.freeze()
     dispatcher = works.dispatcher()
