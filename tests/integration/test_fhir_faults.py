@@ -30,7 +30,8 @@ from tests.integration.trust import Trust, load
 
 SYSTEM, PATIENT = "system", "patient"
 STRANGER = {
-    "resourceType": "Observation", "id": "of-a-stranger", "status": "final", "effectiveDateTime": "2026-10-05T10:00:00Z",
+    "resourceType": "Observation", "id": "of-a-stranger", "status": "final",
+    "effectiveDateTime": "2026-10-05T10:00:00Z",
     "subject": {"reference": "Patient/stranger"}, "category": [{"coding": [{"code": "laboratory"}]}],
     "code": {"coding": [{"system": "http://loinc.org", "code": "1988-5"}]},
     "valueQuantity": {"value": 400, "unit": "mg/L"},

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+import responses
 import trustme
 
 from adapter.errors import Declined, Halted, NotNow, PagingExpired, SetupError, SourceError, SourceFault
@@ -478,3 +479,38 @@ def test_a_download_that_breaks_off_says_so(answer: bytes, fault: SourceFault) -
             list(stream.chunks())
         server.close()
     assert caught.value.fault is fault
+
+
+SCRIPTS = [
+    ([503, 429, 500, 200], "", 4),
+    ([200], "", 1),
+    ([401, 200], "", 2),
+    ([500, 401, 200], "", 3),
+    ([429, 401, 403], "denied", 3),
+    ([503, 404], "not-found", 2),
+    ([502, 410], "gone", 2),
+    ([408, 425, 422], "refused", 3),
+    ([500, 500, 500, 500, 200], "server-error", 4),
+    ([504, 307], "redirect", 2),
+    ([401, 401, 200], "unauthorised", 2),
+]
+
+
+@pytest.mark.behaviour(36)
+@pytest.mark.behaviour(37)
+@pytest.mark.parametrize(("script", "told", "asked"), SCRIPTS)
+def test_a_script_of_statuses_ends_where_it_should(script: list[int], told: str, asked: int) -> None:
+    url = "https://fhir.example.nhs.uk/r4/Patient/p1"
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        for status in script:
+            mock.get(url, body=PAGE, status=status)
+        server = a_fhir_server("https://fhir.example.nhs.uk", limits=Limits(attempts=4, first_wait_s=0.001))
+        try:
+            got = server.get(url, read=bytes, stop=threading.Event())
+            fault = ""
+        except SourceError as error:
+            got, fault = PAGE, error.fault.value
+        server.close()
+        tokens = [call.request.headers["Authorization"] for call in mock.calls]
+
+    assert (got, fault, tokens) == (PAGE, told, asked * ["Bearer word"])
