@@ -23,6 +23,7 @@ VERBS = {
     "convert": "Files to FHIR or CSOR rows, nothing stored.",
     "run": "The service.",
     "ingest": "Take files through the real pipeline, as if received.",
+    "backfill": "Take in history: files of years, by several processes, resumed where they were left.",
     "rows": "Every live row inside the trust.",
     "cohort": "Which children are in or out, and why; near misses; the zero-case alarm.",
     "send": "Send files over MLLP and print each answer.",

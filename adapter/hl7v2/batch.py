@@ -5,6 +5,7 @@ Cuts bytes into messages and checks the counts that BTS-1 and FTS-1 give; parses
 
 import re
 from itertools import pairwise
+from mmap import mmap
 
 import msgspec
 
@@ -43,6 +44,11 @@ def split(raw: bytes) -> Batch:
             strays += [rest] if rest else []
             counter.read(head[1], line, number=len(messages))
     return Batch(tuple(messages), tuple(counter.finish(len(messages))), tuple(strays))
+
+
+def next_message(raw: bytes | mmap, at: int) -> int:
+    """Where the next message begins at a place of a file or behind it; the file's end where none does."""
+    return next((head.start(1) for head in _HEAD.finditer(raw, at) if head[1] == b"MSH"), len(raw))
 
 
 def _first_line(piece: bytes) -> tuple[bytes, bytes]:

@@ -93,8 +93,14 @@ class EarlyReader:
 
     def _read(self, message: QueuedMessage) -> list[_Answer]:
         body = self._ring.unseal(message.key_id, message.sealed, sealed.MESSAGE)
-        if not self._may_be_ours(message, body):
-            return []
+        return self._of(message, body) if self._may_be_ours(message, body) else []
+
+    def of_body(self, message: QueuedMessage, body: bytes) -> bytes:
+        """What can be read ahead of one that triage would keep; for `readings`."""
+        found = self._of(message, body) if message.kind.startswith(_RESULTS) else []
+        return _PACKER.encode(found) if found else b""
+
+    def _of(self, message: QueuedMessage, body: bytes) -> list[_Answer]:
         read = self._translate(message.feed, message.media, body)
         if read.bodies or read.problems or len(read.statements) != 1:
             return []

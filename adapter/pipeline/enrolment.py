@@ -54,6 +54,29 @@ class Names(NamedTuple):
         return self.numbers if self.national is None else (*self.numbers, self.national)
 
 
+class Namer:
+    """Makes the blinds of numbers. Needs no store."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self._blinds: dict[str, Callable[[bytes], bytes]] = {}
+        """By authority: makes the blind of a value."""
+        self._blind_national = ring.blinder("nhs")
+
+    def blind(self, number: SourceIdentifier) -> bytes:
+        """How the registry finds an identifier without showing it."""
+        blind = self._blinds.get(number.authority)
+        if blind is None:
+            blind = self._blinds[number.authority] = self._ring.blinder("identifier", number.authority)
+        return blind(number.value.encode())
+
+    def names(self, patient: Patient) -> Names:
+        """How the registry finds this patient."""
+        numbers = tuple(self.blind(number) for number in patient.numbers)
+        nhs_number = patient.nhs_number
+        return Names(numbers, None if nhs_number is None else self._blind_national(nhs_number.digits.encode()))
+
+
 class Entry:
     """One identifier of the registry with its facts, as this batch has changed them so far."""
 
@@ -91,36 +114,23 @@ class Enrolment:
         self._now_us = now_us
         self._touched: dict[int, Entry] = {}
         self._blocked: dict[int, tuple[Problem, ...]] = {}
-        self._blinds: dict[str, Callable[[bytes], bytes]] = {}
-        """By authority: makes the blind of a value."""
-        self._blind_national = ring.blinder("nhs")
+        namer = Namer(ring)
+        self.blind = namer.blind
+        self.names = namer.names
         self._unknown: frozenset[bytes] = frozenset()
         """Looked up for this batch and not in the registry; an entry made since is in the cache."""
         self._unborne: set[bytes] = set()
         """NHS numbers looked up for this batch that nobody in the registry bears."""
         self.has_regrouped = False
         """Whether this batch can have made anybody ours."""
-        self._has_learnt = conn.dialect.name != "sqlite"  # there other workers may enrol in the meantime
-        """Whether the registry may hold more now than when this batch was looked up in it."""
         self.new: set[int] = set()
         """Identifiers under which something is kept since this batch."""
-
-    def blind(self, number: SourceIdentifier) -> bytes:
-        """How the registry finds an identifier without showing it."""
-        blind = self._blinds.get(number.authority)
-        if blind is None:
-            blind = self._blinds[number.authority] = self._ring.blinder("identifier", number.authority)
-        return blind(number.value.encode())
+        self._has_learnt = conn.dialect.name != "sqlite"  # there other workers may enrol in the meantime
+        """Whether the registry may hold more now than when this batch was looked up in it."""
 
     def find(self, number: SourceIdentifier) -> Entry | None:
         """The entry of an identifier that has been enrolled."""
         return self._find(self.blind(number))
-
-    def names(self, patient: Patient) -> Names:
-        """How the registry finds this patient."""
-        numbers = tuple(self.blind(number) for number in patient.numbers)
-        nhs_number = patient.nhs_number
-        return Names(numbers, None if nhs_number is None else self._blind_national(nhs_number.digits.encode()))
 
     def expect(self, patients: Sequence[Names]) -> bool:
         """Look up all of these at once; False where each must be asked for in its turn."""

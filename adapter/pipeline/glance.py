@@ -4,7 +4,7 @@ Only the verdict "not ours" is given here, and only of patients whom the registr
 Everything else, a message that contradicts itself included, is judged from the whole message.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from adapter import cohort
@@ -31,8 +31,9 @@ class Glances:
         self._rules = rules
         self._seen: dict[int, Aside] = {}
 
-    def look(self, read: Iterable[tuple[int, str, Statement]]) -> None:
-        """(message, feed, what was read of it) of all of them."""
+    def look(self, read: Iterable[tuple[int, str, Statement]], *, seen: Mapping[int, Aside]) -> None:
+        """(message, feed, what was read of it) of all of them; `seen`: those that another process has looked at."""
+        self._seen |= seen
         for number, feed, statement in read:
             try:
                 patient, facts = self._teller.whose(feed, statement)

@@ -89,6 +89,11 @@ class Pipeline:
             self._alone_through = queued[-1].id if queued else 0
             self._waits_alone = True
 
+    def was_stopped_cleanly(self) -> bool:
+        """Or never began: nothing that stopped it may come again."""
+        with self._database.read() as conn:
+            return cursors.get(conn, _CLEAN_STOP) != "no"
+
     def _retry_crashed(self, conn: Connection) -> None:
         """Once, and alone: what crashed may have been the machine, or a fault that a new version does not have."""
         reason = ProblemCode.CRASHED_THREE_TIMES.value
@@ -183,17 +188,47 @@ class Pipeline:
             counters.bump(conn, f"problem.{code.value}")
         log.error("message parked", inbox_id=message.id, reason=code.value, attempts=attempts_made)
 
+    def take_in(
+        self, messages: Sequence[QueuedMessage], early: Mapping[int, Read], note: Callable[[Connection], None]
+    ) -> bool:
+        """Messages of history, which never were in the queue, in one transaction with what `note` writes.
+
+        False where one of them failed: nothing is kept then, and they are for the queue, where that one is found.
+        """
+        try:
+            with self._database.write() as conn:
+                keeper = self._keep(conn, messages, early, is_live=False)
+                note(conn)
+        except (StoreError, KeyboardInterrupt):
+            self._registry_cache.clear()
+            raise
+        except Exception as error:  # which of them it was shows when they go one at a time
+            self._registry_cache.clear()
+            log.error("a block of history failed; it goes by the queue", reason=type(error).__name__)
+            return False
+        self._remember(keeper)
+        return True
+
     def _together(self, *, limit: int, early: Mapping[int, Read]) -> int:
         with self._database.write() as conn:
             batch = self._claim(conn, limit=limit)
-            keeper = Keeper(conn, self._ring, self._registry_cache, rules=self._rules, now_us=utc_us(self._now()))
-            fresh = self._without_duplicates(conn, batch, keeper)
-            read = [(message, early.get(message.id) or self._read(message)) for message in fresh]
-            hand_in(self._inbox, self._ring, read)
-            keeper.counts += self._hear_numbers(conn, read)
-            self._write(conn, keeper.judge_all(read))
+            keeper = self._keep(conn, batch, early, is_live=True)
             self._done(conn, batch)
-            counters.bump_many(conn, keeper.counts)
+        self._remember(keeper)
+        return len(batch)
+
+    def _keep(self, conn: Connection, batch: Sequence[Arrived], early: Mapping[int, Read], *, is_live: bool) -> Keeper:
+        keeper = Keeper(conn, self._ring, self._registry_cache, rules=self._rules, now_us=utc_us(self._now()))
+        fresh = self._without_duplicates(conn, batch, keeper)
+        read = [(message, early.get(message.id) or self._read(message)) for message in fresh]
+        hand_in(self._inbox, self._ring, read)
+        if is_live:  # in an archive numbers of MSH-13 are missing, and stand in no order
+            keeper.counts += self._hear_numbers(conn, read)
+        self._write(conn, keeper.judge_all(read))
+        counters.bump_many(conn, keeper.counts)
+        return keeper
+
+    def _remember(self, keeper: Keeper) -> None:
         for changed in keeper.relearnt:
             self.fresh.drop(changed)
         self.fresh.keep(keeper.results)
@@ -201,7 +236,6 @@ class Pipeline:
             self._sweep()
         if len(self._registry_cache) > _CACHE_LIMIT:
             self._registry_cache.clear()
-        return len(batch)
 
     def _hear_numbers(self, conn: Connection, read: Sequence[tuple[Arrived, Read | Unread]]) -> Counter[str]:
         """Sequence numbers of what has just come; a piece of a message that was taken apart has been heard."""

@@ -22,7 +22,7 @@ from adapter.errors import MessageError, Problem, ProblemCode
 from adapter.identity import PatientFacts
 from adapter.identity.patients import day_of
 from adapter.pipeline.enrolment import Enrolment, Entry
-from adapter.pipeline.glance import Glances
+from adapter.pipeline.glance import Aside, Glances
 from adapter.pipeline.moves import Moves, of_visit
 from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told, naming_mother
 from adapter.statement import Statement, Word
@@ -70,6 +70,8 @@ class Read(NamedTuple):
     """Its one statement read further by another process; the statement here then holds no items."""
     whole: Callable[[], "Read"] | None = None
     """Where only that much was read of its one statement as triage asks: reads all of it."""
+    aside: Aside | None = None
+    """Where another process has read that much: of nobody we keep, unless the registry knows them."""
 
 
 class Unread(NamedTuple):
@@ -178,10 +180,10 @@ class Keeper:
 
     def judge_all(self, batch: Sequence[tuple[Arrived, Read | Unread]]) -> list[tuple[Arrived, Outcome]]:
         """The outcome of each message, in order; all that follows from it is written."""
+        glanced = [(message, read) for message, read in batch if isinstance(read, Read) and read.whole is not None]
         self._glances.look(
-            (message.id, message.feed, read.statements[0])
-            for message, read in batch
-            if isinstance(read, Read) and read.whole is not None
+            ((message.id, message.feed, read.statements[0]) for message, read in glanced if read.aside is None),
+            seen={message.id: read.aside for message, read in glanced if read.aside is not None},
         )
         batch = [(message, self._as_needed(message, read)) for message, read in batch]
         self._look_up([(message, read) for message, read in batch if isinstance(read, Read) and read.whole is None])

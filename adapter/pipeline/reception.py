@@ -25,22 +25,14 @@ _KIND = re.compile(rb"[A-Z]{3}\^[A-Z][0-9A-Z]{2}")
 OTHER = "other"
 
 
-class Reception:
-    """Appends batches of received messages durably; safe to call from one thread at a time."""
+class Sealer:
+    """Makes received messages ready for the inbox, without one."""
 
-    def __init__(self, inbox: Inbox, ring: KeyRing) -> None:
-        self._inbox = inbox
+    def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
 
-    def append(self, batch: Sequence[Received]) -> None:
-        """One durable transaction; StoreError if the disk refuses, and then nothing of it is stored."""
-        self._inbox.append([self._row(each) for each in batch])
-
-    def blind_of_file(self, name_digest: bytes, content_digest: bytes) -> bytes:
-        """How a taken file is remembered: a file name may hold a patient's number."""
-        return self._ring.blind("file", name_digest, content_digest)
-
-    def _row(self, received: Received) -> InboxRow:
+    def row(self, received: Received) -> InboxRow:
+        """As it will stand there."""
         kind, control = self._kind_and_control(received)
         content = content_blind(self._ring, received.feed, received.body)
         key_id = self._ring.day_key(received.received_at.date())
@@ -79,3 +71,20 @@ class Reception:
             return kind, None
         sender = (header.sending_application, header.sending_facility, header.control_id)
         return kind, self._ring.blind("control", received.feed, *sender)
+
+
+class Reception:
+    """Appends batches of received messages durably; safe to call from one thread at a time."""
+
+    def __init__(self, inbox: Inbox, ring: KeyRing) -> None:
+        self._inbox = inbox
+        self._ring = ring
+        self._row = Sealer(ring).row
+
+    def append(self, batch: Sequence[Received]) -> None:
+        """One durable transaction; StoreError if the disk refuses, and then nothing of it is stored."""
+        self._inbox.append([self._row(each) for each in batch])
+
+    def blind_of_file(self, name_digest: bytes, content_digest: bytes) -> bytes:
+        """How a taken file is remembered: a file name may hold a patient's number."""
+        return self._ring.blind("file", name_digest, content_digest)

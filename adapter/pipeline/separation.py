@@ -17,7 +17,7 @@ from adapter.store.sealing import KeyRing
 def hand_in(inbox: Inbox, ring: KeyRing, batch: Sequence[tuple[Arrived, Read | Unread]]) -> None:
     """Append the pieces of every message of the batch that was taken apart; on disk at return."""
     rows = [
-        _row(ring, message, body)
+        piece_of(ring, message, body)
         for message, read in batch
         if isinstance(read, Read) and read.bodies
         for body in read.bodies
@@ -25,7 +25,8 @@ def hand_in(inbox: Inbox, ring: KeyRing, batch: Sequence[tuple[Arrived, Read | U
     inbox.append(rows)
 
 
-def _row(ring: KeyRing, message: Arrived, body: bytes) -> InboxRow:
+def piece_of(ring: KeyRing, message: Arrived | InboxRow, body: bytes) -> InboxRow:
+    """A message for one of its patients; it is known by its content alone."""
     key_id = ring.day_key(datetime.fromtimestamp(message.received_us / 1_000_000, UTC).date())
     content = content_blind(ring, message.feed, body)
     return InboxRow(

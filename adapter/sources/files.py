@@ -22,7 +22,12 @@ _LINE_END_BYTES = 2
 
 
 def read_file(
-    path: Path, *, feed: str, media: Media | None = None, max_bytes: int = DEFAULT_MAX_BYTES
+    path: Path,
+    *,
+    feed: str,
+    media: Media | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    received_at: datetime | None = None,
 ) -> Iterator[Received | Problem]:
     """All messages of a file, each v2 message, FHIR body and NDJSON line by itself. OSError where it cannot be read.
 
@@ -33,7 +38,7 @@ def read_file(
     if media is None:
         yield _problem(ProblemCode.UNKNOWN_TYPE, f"suffix is none of {', '.join(SUFFIXES)}: say which language it is")
         return
-    received_at = datetime.now(UTC)
+    received_at = received_at or datetime.now(UTC)
     if media is Media.FHIR and suffix == ".ndjson":
         yield from _read_lines(path, feed=feed, received_at=received_at, max_bytes=max_bytes)
         return
@@ -48,10 +53,11 @@ def read_file(
         body = raw.removeprefix(_BYTE_ORDER_MARK)
         yield Received(feed=feed, media=Media.FHIR, received_at=received_at, body=body)
     else:
-        yield from _read_v2(raw, feed=feed, received_at=received_at)
+        yield from read_v2(raw, feed=feed, received_at=received_at)
 
 
-def _read_v2(raw: bytes, *, feed: str, received_at: datetime) -> Iterator[Received | Problem]:
+def read_v2(raw: bytes, *, feed: str, received_at: datetime) -> Iterator[Received | Problem]:
+    """The messages of a file of HL7 v2, or of a part of one; a wrong count of a batch is a problem of the whole."""
     found = batch.split(raw)
     yield from found.problems
     for number, body in enumerate(found.messages, start=1):

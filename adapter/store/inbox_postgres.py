@@ -40,6 +40,14 @@ class PostgresInbox:
                         break
         return ids
 
+    def reserve(self, count: int) -> int:
+        """See Inbox."""
+        with self._database.write() as conn:
+            run(conn, "LOCK TABLE inbox IN EXCLUSIVE MODE")  # nobody appends in between
+            first: int = run(conn, "SELECT nextval(pg_get_serial_sequence('inbox', 'id'))").scalar_one()
+            run(conn, "SELECT setval(pg_get_serial_sequence('inbox', 'id'), ?)", (first + count - 1,))
+        return first
+
     def claim(self, conn: Connection, *, limit: int) -> list[QueuedMessage]:
         """Locks them until `conn` ends; other workers pass them over."""
         statement = f"SELECT {_COLUMNS} FROM inbox ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED"

@@ -52,6 +52,9 @@ class Inbox(Protocol):
         A StoreError means that nothing was stored: answer AE.
         """
 
+    def reserve(self, count: int) -> int:
+        """So many ids that no message of the queue will ever have, the first of them; durable at return."""
+
     def claim(self, conn: Connection, *, limit: int) -> list[QueuedMessage]:
         """The next messages that are not done, in order."""
 

@@ -85,6 +85,24 @@ class SqliteInbox:
         with suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")
 
+    def reserve(self, count: int) -> int:
+        """See Inbox."""
+        with self._lock, translated():
+            execute = self._connection.execute
+            try:
+                execute("BEGIN IMMEDIATE")
+                row = execute("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'").fetchone()
+                last = row[0] if row else 0
+                if row:
+                    execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'inbox'", (last + count,))
+                else:
+                    execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('inbox', ?)", (last + count,))
+                execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        return int(last) + 1
+
     def after(self, position: int, limit: int) -> list[QueuedMessage]:
         """Messages behind a position, in order."""
         statement = f"SELECT {_COLUMNS} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"

@@ -224,6 +224,14 @@ FOLDER_FILE = Table(
     Column("blind", LargeBinary, primary_key=True),
 )
 
+HISTORY_FILE = Table(
+    "history_file",
+    METADATA,
+    Column("blind", LargeBinary, primary_key=True),
+    Column("done_bytes", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 POLLED_SOURCE = Table(
     "polled_source",
     METADATA,
