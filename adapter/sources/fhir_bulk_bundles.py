@@ -226,8 +226,9 @@ def bundles_of(
     new_nameless = [line for line in nameless if line.digest not in known]
     missing: set[str] = set()
     bundles = [
-        [line.raw for line in _with_parts(told[place : place + size], found, shared, report_of, missing)]
-        for place in range(0, len(told), size)
+        [line.raw for line in _with_parts(kind[place : place + size], found, shared, report_of, missing)]
+        for kind in _apart(told, report_of)
+        for place in range(0, len(kind), size)
     ]
     # One without an id may name its patient inside: by itself, so that it is nobody else's.
     bundles += [[line.raw] for line in new_nameless]
@@ -241,6 +242,19 @@ def _reports(found: Mapping[str, Line]) -> dict[str, Line]:
         for result in found[name].results:
             report_of.setdefault(result, found[name])
     return report_of
+
+
+def _apart(told: Sequence[Line], report_of: Mapping[str, Line]) -> list[list[Line]]:
+    """Results that need their report stand with it, all else without reports, as pages of their types do.
+
+    A report tells of the results beside it what they were ordered as, also of those that say it themselves.
+    """
+    listed = [line for line in told if line.names_no_order and line.name in report_of]
+    with_them = {report_of[line.name].name for line in listed}
+    apart = {line.name for line in listed} | with_them
+    rest = [line for line in told if line.name not in apart]
+    reports = [line for line in rest if line.resource_type == "DiagnosticReport"]
+    return [[line for line in rest if line.resource_type != "DiagnosticReport"], reports, listed]
 
 
 def _leaning_on(fresh: Mapping[str, Line], found: Mapping[str, Line]) -> dict[str, Line]:
