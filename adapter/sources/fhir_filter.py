@@ -110,9 +110,9 @@ def _fitting(entries: Sequence[Entry], asked: Asked) -> list[Entry]:
 def _fits(entry: Entry, filters: Iterable[tuple[str, str]]) -> bool:
     try:
         resource: Any = msgspec.json.decode(entry.raw)["resource"]
-    except (*_UNREADABLE, KeyError, TypeError):
+        return not isinstance(resource, dict) or all(fits(resource, name, value) for name, value in filters)
+    except (*_UNREADABLE, KeyError, TypeError):  # also what is nested too deep to be looked through
         return True
-    return not isinstance(resource, dict) or all(fits(resource, name, value) for name, value in filters)
 
 
 class Newest:

@@ -158,7 +158,7 @@ class Hydrator:
                     continue
                 resource = _resource(entry.raw)
                 local = addresses | {f"#{one}": None for one in _contained_ids(resource)}
-                for reference in _references(resource, path.steps):
+                for reference in _referred(resource, path.steps):
                     target = target_of(reference, base_url=self._server.base_url, local=local)
                     if target.problem:
                         unresolved[target.problem] += 1
@@ -245,6 +245,13 @@ def _contained_ids(resource: Mapping[str, Any]) -> Iterator[str]:
     for one in inside if isinstance(inside, list) else ():
         if isinstance(one, dict) and isinstance(one.get("id"), str):
             yield one["id"]
+
+
+def _referred(resource: Mapping[str, Any], steps: Sequence[str]) -> list[Mapping[str, Any]]:
+    try:
+        return list(_references(resource, steps))
+    except RecursionError:  # lists in lists in lists: no FHIR
+        return []
 
 
 def _references(value: object, steps: Sequence[str]) -> Iterator[Mapping[str, Any]]:
