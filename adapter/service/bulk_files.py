@@ -15,10 +15,10 @@ import structlog
 
 from adapter.errors import SourceFault
 from adapter.service.bulk_papers import Papers, key_of
+from adapter.sources import fhir_bulk_lines
 from adapter.sources.fhir_bulk import BulkServer, Lost
-from adapter.sources.fhir_bulk_bundles import BadLine, Line, read_line
+from adapter.sources.fhir_bulk_bundles import BadLine, Line, LineReader
 from adapter.sources.fhir_bulk_deletions import deletions_of
-from adapter.sources.fhir_bulk_lines import LineReader
 from adapter.sources.fhir_outcomes import issues_of
 from adapter.store.bulk import FileRow, JobRow
 from adapter.store.bulk_spool import Spool, SpoolWriter
@@ -63,7 +63,7 @@ def fetch(server: BulkServer, spool: Spool, job: JobRow, papers: Papers, row: Fi
 
 
 def _once(server: BulkServer, spool: Spool, job: JobRow, papers: Papers, row: FileRow) -> FileRow:
-    reader = LineReader(longest=LONGEST_LINE)
+    reader = fhir_bulk_lines.LineReader(longest=LONGEST_LINE)
     size = Counter[str]()
     with spool.writer(job.id, spool_name(row.number), key_id=key_of(job)) as writer:
 
@@ -88,6 +88,7 @@ class Sorting:
         self._job = job
         self._files = files
         self._base_url = base_url
+        self._reader = LineReader(base_url)
         self._asked = frozenset(job.types.split(","))
         self.parts = max(1, min(_MOST_PARTS, -(-sum(row.bytes for row in files) // PART_BYTES)))
         self.counts: Counter[str] = Counter()
@@ -123,21 +124,19 @@ class Sorting:
     def _output(self, row: FileRow, writers: Sequence[SpoolWriter]) -> Iterator[Line]:
         for number, raw in self._lines(row):
             try:
-                line = read_line(raw, base_url=self._base_url)
+                kind, name, patient = self._reader.whose(raw)
             except BadLine:
                 self._report(row, number)
                 continue
-            if line.resource_type not in self._asked:
+            if kind not in self._asked:
                 # Only what is asked for goes in, whatever a server thinks helpful (data minimisation).
                 self.counts["unasked"] += 1
                 continue
             self.counts["lines"] += 1
-            if line.patient or line.resource_type == "Patient" or not line.name:
-                writers[part_of(line.patient or line.name, self.parts)].write(raw + b"\n")
-            elif line.resource_type in _SHARED:
-                yield line
+            if name and not patient and kind in _SHARED:
+                yield self._reader.line(raw)
             else:
-                writers[part_of(line.name, self.parts)].write(raw + b"\n")
+                writers[part_of(patient or name, self.parts)].write(raw + b"\n")
 
     def _lines(self, row: FileRow) -> Iterator[tuple[int, bytes]]:
         number = 0
@@ -190,8 +189,8 @@ def part_of(name: str, parts: int) -> int:
     return zlib.crc32(name.encode()) % parts
 
 
-def lines_of(spool: Spool, job: JobRow, number: int, *, base_url: str) -> Iterator[Line]:
+def lines_of(spool: Spool, job: JobRow, number: int, *, reader: LineReader) -> Iterator[Line]:
     """Of one part."""
     for chunk in spool.chunks(job.id, part_name(number), key_id=key_of(job)):
         for raw in chunk.split(b"\n")[:-1]:
-            yield read_line(raw, base_url=base_url)
+            yield reader.line(raw)

@@ -21,7 +21,7 @@ from adapter.service.bulk_files import Sorting, lines_of
 from adapter.service.bulk_papers import Papers, key_of
 from adapter.service.polling_memory import counter
 from adapter.sources.fhir_bulk import BulkServer
-from adapter.sources.fhir_bulk_bundles import BadLine, Line, Whole, body_of, bundles_of, read_line
+from adapter.sources.fhir_bulk_bundles import BadLine, Line, LineReader, Whole, body_of, bundles_of
 from adapter.store import bulk, counters
 from adapter.store.bulk import JobRow
 from adapter.store.bulk_spool import Spool
@@ -64,6 +64,7 @@ class Intake:
         self._ring = ring
         self._reception = reception
         self._place = place
+        self._reader = LineReader(place.base_url)
         self.blind_patient = ring.blinder("identifier", f"fhir:{place.source}")
         """How the registry finds a patient of this source."""
         self._blind_version = ring.blinder("exported", place.source)
@@ -96,7 +97,7 @@ class Intake:
         """The next part; the job and its papers as they stand then."""
         number = job.taken
         of_patient: dict[str, list[Line]] = {}
-        for line in lines_of(self._place.spool, job, number, base_url=self._place.base_url):
+        for line in lines_of(self._place.spool, job, number, reader=self._reader):
             # Who has no plain reference to a patient is understood alone.
             of_patient.setdefault(line.patient or line.name or line.digest.hex(), []).append(line)
         part = _Part(self, job, server, scope, of_patient)
@@ -147,13 +148,10 @@ class Intake:
             blinds = [self.blind_name(name) for name in sorted(waiting)]
             with self._database.read() as conn:
                 sealed = bulk.context(conn, job.id, blinds)
-            new = [self._line(self._ring.unseal(key_of(job), each, _PURPOSE)) for each in sealed.values()]
+            new = [self._reader.line(self._ring.unseal(key_of(job), each, _PURPOSE)) for each in sealed.values()]
             found |= {line.name: line for line in new}
             waiting = {name for line in new for name in line.parts} - found.keys()
         return found
-
-    def _line(self, raw: bytes) -> Line:
-        return read_line(raw, base_url=self._place.base_url)
 
     def read_beside(self, job: JobRow, server: BulkServer, names: Iterable[str]) -> dict[str, Line]:
         """What the export lacks, from the server itself; kept for the next who refers to it."""
@@ -161,7 +159,7 @@ class Intake:
         for name in sorted(names):
             raw = server.read(name) if name.partition("/")[0] in _READ_BESIDE else None
             try:
-                line = self._line(raw) if raw is not None else None
+                line = self._reader.line(raw) if raw is not None else None
             except BadLine:
                 line = None
             if line is not None and line.name == name:

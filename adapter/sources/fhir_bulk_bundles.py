@@ -35,13 +35,13 @@ class Line(NamedTuple):
     """One resource."""
 
     raw: bytes
+    digest: bytes
+    """Equal for the same version of the same resource."""
     resource_type: str
     name: str
     """`Observation/123`; empty where it has no id."""
     patient: str
     """`Patient/ID` whose it is; empty where that is not said by a plain reference."""
-    updated: str
-    """`meta.lastUpdated`."""
     version: tuple[datetime, int]
     """Of two of one name, the one with the greater is the newer."""
     parts: tuple[str, ...]
@@ -49,11 +49,6 @@ class Line(NamedTuple):
     results: tuple[str, ...]
     """Of a report: names of the results it lists."""
     names_no_order: bool
-
-    @property
-    def digest(self) -> bytes:
-        """Equal for the same version of the same resource."""
-        return sha256(self.raw).digest()
 
 
 class Whole(NamedTuple):
@@ -69,16 +64,26 @@ class Whole(NamedTuple):
     """Lines that told of a resource again, or of an older version of it."""
 
 
-class _Reference(msgspec.Struct):
+_NOTHING = msgspec.Raw(b"null")
+
+
+class _Reference(msgspec.Struct, gc=False):
     reference: str | None = None
 
 
-class _Meta(msgspec.Struct):
+class _Meta(msgspec.Struct, gc=False):
     versionId: str | None = None
     lastUpdated: str | None = None
 
 
-class _Resource(msgspec.Struct):
+class _Whose(msgspec.Struct, gc=False):
+    resourceType: str
+    id: str | None = None
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+
+
+class _Resource(msgspec.Struct, gc=False):
     resourceType: str
     id: str | None = None
     meta: _Meta | None = None
@@ -90,7 +95,7 @@ class _Resource(msgspec.Struct):
     partOf: _Reference | list[_Reference] | None = None
     imagingStudy: list[_Reference] | None = None
     result: list[_Reference] | None = None
-    location: msgspec.Raw = msgspec.Raw(b"null")
+    location: msgspec.Raw = _NOTHING
 
 
 class _Place(msgspec.Struct):
@@ -100,81 +105,120 @@ class _Place(msgspec.Struct):
 _RESOURCE = msgspec.json.Decoder(_Resource)
 _PLACES = msgspec.json.Decoder(list[_Place])
 _ANYTHING = msgspec.json.Decoder(dict[str, Any])
+_WHOSE = msgspec.json.Decoder(_Whose)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _OLDEST = datetime.min.replace(tzinfo=UTC)
+_NAMES_KEPT = 10_000
 
 
 class BadLine(ValueError):
     """A line that is no JSON object."""
 
 
-def read_line(raw: bytes, *, base_url: str) -> Line:
-    """A line of an export. BadLine where it is broken; what has an odd form goes on, for the pipeline to say why."""
-    try:
-        read = _RESOURCE.decode(raw)
-    except msgspec.ValidationError:
-        return _odd(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise BadLine from None
-    meta = read.meta or _Meta()
-    kind = read.resourceType
-    name = f"{kind}/{read.id}" if read.id else ""
-    names = _Names(base_url)
-    patient = name if kind == "Patient" else names.first(read.subject or read.patient)
-    parts = [*names.all(read.specimen), *names.all(read.basedOn), *names.all(read.medicationReference)]
-    if kind == "Encounter" and read.location != b"null":
-        parts += _places(read.location, names)
-    elif kind == "Location":
-        parts += names.all(read.partOf)
-    elif kind == "DiagnosticReport":
-        parts += names.all(read.imagingStudy)
-    return Line(
-        raw=raw,
-        resource_type=kind,
-        name=name,
-        patient=patient if patient.startswith("Patient/") else "",
-        updated=meta.lastUpdated or "",
-        version=(_instant(meta.lastUpdated), _number(meta.versionId)),
-        parts=tuple(dict.fromkeys(parts)),
-        results=tuple(names.all(read.result)) if kind == "DiagnosticReport" else (),
-        names_no_order=kind == "Observation" and read.basedOn is None,
-    )
+class Whose(NamedTuple):
+    """Of a line what decides where it goes."""
+
+    resource_type: str
+    name: str
+    patient: str
+
+
+class LineReader:
+    """Reads the lines of one server's exports; what resources refer to again and again it looks at once."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base = base_url + "/"
+        self._names: dict[str, str] = {}
+        """By reference; empty where it leads to no resource of this server."""
+
+    def whose(self, raw: bytes) -> Whose:
+        """BadLine where it is broken."""
+        try:
+            read = _WHOSE.decode(raw)
+        except msgspec.ValidationError:
+            odd = _odd(raw)
+            return Whose(odd.resource_type, odd.name, "")
+        except _UNREADABLE:
+            raise BadLine from None
+        kind = read.resourceType
+        name = f"{kind}/{read.id}" if read.id else ""
+        return Whose(kind, name, self._patient(kind, name, read.subject or read.patient))
+
+    def line(self, raw: bytes) -> Line:
+        """BadLine where it is broken; what has an odd form goes on, for the pipeline to say why."""
+        try:
+            read = _RESOURCE.decode(raw)
+        except msgspec.ValidationError:
+            return _odd(raw)
+        except _UNREADABLE:
+            raise BadLine from None
+        meta = read.meta or _Meta()
+        kind = read.resourceType
+        name = f"{kind}/{read.id}" if read.id else ""
+        is_report = kind == "DiagnosticReport"
+        return Line(
+            raw=raw,
+            digest=sha256(raw).digest(),
+            resource_type=kind,
+            name=name,
+            patient=self._patient(kind, name, read.subject or read.patient),
+            version=(_instant(meta.lastUpdated), _number(meta.versionId)),
+            parts=tuple(dict.fromkeys(self._parts(kind, read))),
+            results=tuple(self._all(read.result)) if is_report else (),
+            names_no_order=kind == "Observation" and read.basedOn is None,
+        )
+
+    def _parts(self, kind: str, read: _Resource) -> list[str]:
+        parts: list[str] = []
+        for given in (read.specimen, read.basedOn, read.medicationReference):
+            if given is not None:
+                parts += self._all(given)
+        if kind == "Encounter" and read.location != _NOTHING:
+            parts += self._places(read.location)
+        elif kind == "Location":
+            parts += self._all(read.partOf)
+        elif kind == "DiagnosticReport":
+            parts += self._all(read.imagingStudy)
+        return parts
+
+    def _patient(self, kind: str, name: str, reference: _Reference | None) -> str:
+        if kind == "Patient":
+            return name
+        found = "" if reference is None else self._name(reference.reference)
+        return found if found.startswith("Patient/") else ""
+
+    def _places(self, raw: msgspec.Raw) -> list[str]:
+        try:
+            return [name for each in _PLACES.decode(raw) for name in self._all(each.location)]
+        except msgspec.MsgspecError:
+            return []
+
+    def _all(self, given: _Reference | list[_Reference] | None) -> list[str]:
+        references = given if isinstance(given, list) else [given] if given is not None else []
+        return [name for each in references if (name := self._name(each.reference))]
+
+    def _name(self, reference: str | None) -> str:
+        if not reference:
+            return ""
+        name = self._names.get(reference)
+        if name is None:
+            matched = _NAME.fullmatch(reference.removeprefix(self._base))
+            name = matched[1] if matched else ""
+            if len(self._names) >= _NAMES_KEPT:
+                self._names.clear()
+            self._names[reference] = name
+        return name
 
 
 def _odd(raw: bytes) -> Line:
     try:
         found = _ANYTHING.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         raise BadLine from None
     kind, identity = found.get("resourceType"), found.get("id")
     kind = kind if isinstance(kind, str) else ""
     name = f"{kind}/{identity}" if kind and isinstance(identity, str) else ""
-    return Line(raw, kind, name, "", "", (_OLDEST, 0), (), (), names_no_order=False)
-
-
-def _places(raw: msgspec.Raw, names: "_Names") -> list[str]:
-    try:
-        return [name for each in _PLACES.decode(raw) for name in names.all(each.location)]
-    except msgspec.MsgspecError:
-        return []
-
-
-class _Names:
-    """References as names of this server; what leads elsewhere is none of its resources."""
-
-    def __init__(self, base_url: str) -> None:
-        self._base = base_url + "/"
-
-    def first(self, reference: _Reference | None) -> str:
-        return next(iter(self.all(reference)), "")
-
-    def all(self, given: _Reference | list[_Reference] | None) -> list[str]:
-        references = given if isinstance(given, list) else [given] if given is not None else []
-        found = []
-        for each in references:
-            matched = _NAME.fullmatch((each.reference or "").removeprefix(self._base))
-            if matched:
-                found.append(matched[1])
-        return found
+    return Line(raw, sha256(raw).digest(), kind, name, "", (_OLDEST, 0), (), (), names_no_order=False)
 
 
 def _instant(text: str | None) -> datetime:

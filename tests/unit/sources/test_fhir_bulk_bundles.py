@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.fhir import read as read_body
-from adapter.sources.fhir_bulk_bundles import BadLine, Line, body_of, bundles_of, read_line
+from adapter.sources.fhir_bulk_bundles import BadLine, Line, LineReader, body_of, bundles_of
 
 BASE = "https://fhir.example.nhs.uk/r4"
 
@@ -16,7 +16,7 @@ def line(kind: str, identity: str, *, version: int = 1, **more: Any) -> Line:
     meta = {"versionId": str(version), "lastUpdated": f"2026-01-0{version}T10:00:00Z"}
     subject = {} if kind == "Patient" else {"subject": {"reference": "Patient/p1"}}
     resource = {"resourceType": kind, "id": identity, "meta": meta, **subject, **more}
-    return read_line(json.dumps(resource).encode(), base_url=BASE)
+    return LineReader(BASE).line(json.dumps(resource).encode())
 
 
 def ids(bundle: list[bytes]) -> list[str]:
@@ -103,11 +103,14 @@ def test_bundles_are_bounded_and_the_same_whatever_the_order_of_the_lines() -> N
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"resourceType": "Observation", "id": oops', b"[]", b"\xff"])
 def test_a_line_that_is_no_json_object_is_broken(raw: bytes) -> None:
     with pytest.raises(BadLine):
-        read_line(raw, base_url=BASE)
+        LineReader(BASE).line(raw)
+
+    with pytest.raises(BadLine):
+        LineReader(BASE).whose(raw)
 
 
 def test_a_resource_of_an_odd_form_goes_on_for_the_pipeline_to_say_why() -> None:
-    odd = read_line(b'{"resourceType": "Observation", "id": "o1", "subject": "Patient/p1"}', base_url=BASE)
+    odd = LineReader(BASE).line(b'{"resourceType": "Observation", "id": "o1", "subject": "Patient/p1"}')
     whole = bundles_of([odd], known=(), shared={})
 
     assert odd.name == "Observation/o1"
