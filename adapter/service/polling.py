@@ -25,6 +25,7 @@ from adapter.service.polling_child import Terms
 from adapter.service.polling_crawl import Crawl
 from adapter.service.polling_lookup import LookUp
 from adapter.service.polling_memory import StoredMemory
+from adapter.service.polling_pauses import Pauses
 from adapter.service.polling_plan import kinds_of, of_whole_types
 from adapter.service.polling_status import fhir_sources
 from adapter.service.push_reads import Pushed
@@ -75,6 +76,7 @@ class Poller:
         self._shared: dict[str, Entry] = {}
         self._shared_on = self._now().date()
         self._keep = Reception(self._inbox, self._ring).append
+        self._pauses = Pauses(self._database, source=source.name, timezone=settings.site.timezone, now=self._now)
         terms = self._terms()
         self._crawl = Crawl(self._database, self._ring, terms=terms, keep=self._keep, open_server=self.open_server)
         self._pushed = self._told()
@@ -208,18 +210,17 @@ class Poller:
     def _changes(self, searches: Sequence[Search], stopping: threading.Event) -> list[SourceFault]:
         source, rules = self._source, self._rules
         first = datetime.combine(source.first, datetime.min.time(), self._settings.site.timezone)
+        paused = self._pauses.types()
+        wanted = [search for search in searches if search.resource_type not in paused]
+        memory = StoredMemory(self._database, self._ring, source=source.name, first=first, overlap=rules.overlap)
         server = self.open_server()
         try:
-            return FhirSearches(
-                source.name,
-                searches,
-                server=server,
-                keep=self._keep,
-                memory=StoredMemory(self._database, self._ring, source=source.name, first=first, overlap=rules.overlap),
-                rules=self._how(),
-            ).turn(stopping)
+            reader = FhirSearches(source.name, wanted, server=server, keep=self._keep, memory=memory, rules=self._how())
+            faults = reader.turn(stopping)
         finally:
             server.close()
+            self._pauses.pause(memory.paused_types())
+        return faults + [SourceFault.PAUSED] * (len(wanted) < len(searches))
 
     def _how(self) -> Rules:
         rules = self._rules
@@ -262,7 +263,7 @@ class Poller:
             debounce=timedelta(seconds=settings.settle.debounce_s),
             parallel=rules.limits.parallel,
             rules=self._how(),
-            timezone=settings.site.timezone,
+            pauses=self._pauses,
             look_up=look_up,
         )
 

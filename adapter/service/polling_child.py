@@ -7,9 +7,8 @@ the child at that source changes, with the reason, for a person to see.
 import re
 import threading
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -20,21 +19,22 @@ from adapter.envelope import Media, Received, utc_us
 from adapter.errors import Declined, SourceError, SourceFault
 from adapter.service.polling_lookup import LookUp
 from adapter.service.polling_patient import PatientMemory, reason_of
+from adapter.service.polling_pauses import Pauses
 from adapter.service.polling_plan import Kind, asked_of, next_due_us
 from adapter.sources.fhir_crawl import PATIENT, FhirCrawl
 from adapter.sources.fhir_http import FhirServer
 from adapter.sources.fhir_page import body_of
 from adapter.sources.fhir_search import Rules
 from adapter.sources.folder import KeepAll
-from adapter.store import crawls, cursors
+from adapter.store import crawls
 from adapter.store.crawls import CrawlState, Facts, PatientRow, SearchRow, Urgency
 from adapter.store.database import Database
 from adapter.store.sealing import KeyDestroyed, KeyRing
 
 log = structlog.get_logger()
 
-PAUSED = "crawl.paused."
-"""A position by source and resource type: the local day on which it is not to be asked for any more (behaviour 39)."""
+_ALARMS = frozenset({SourceFault.UNFILTERED, SourceFault.OTHER_PATIENT})
+"""What is wrong with the server or the settings, and not with one child."""
 _OF_SERVER = "fhir:"
 _BY_ID = re.compile(r"Patient/([A-Za-z0-9.-]{1,64})")
 _KNOWN = msgspec.json.Decoder(Known)
@@ -59,7 +59,7 @@ class Terms(NamedTuple):
     debounce: timedelta
     parallel: int
     rules: Rules
-    timezone: ZoneInfo
+    pauses: Pauses
     look_up: LookUp
 
 
@@ -83,23 +83,24 @@ class ChildReader:
         self._keep = keep
         self._server = server
 
-    def serve(self, row: PatientRow, facts: Facts, known: Known, stop: threading.Event) -> None:
-        """Read the child, or look its id up, and note how it stands. After a stop it stays due.
+    def serve(self, row: PatientRow, facts: Facts, known: Known, stop: threading.Event) -> list[SourceFault]:
+        """Read the child, or look its id up, and note how it stands; what is wrong with the source.
 
-        NotNow and Halted, about the server as a whole, fly on, as do Erased and KeyDestroyed.
+        After a stop the child stays due. NotNow and Halted fly on, as do Erased and KeyDestroyed.
         """
         authority, value = known.identifier
         named = _BY_ID.fullmatch(value)
         if authority == _OF_SERVER + self._terms.source and named:
-            self._read(row, facts, named[1], stop)
-        elif authority.startswith(_OF_SERVER):
+            return self._read(row, facts, named[1], stop)
+        if authority.startswith(_OF_SERVER):
             self._stand(row._replace(state=CrawlState.ELSEWHERE, reason="", due_us=None))
         else:
             self._look_up(row, facts, stop)
+        return []
 
-    def _read(self, row: PatientRow, facts: Facts, patient_id: str, stop: threading.Event) -> None:
+    def _read(self, row: PatientRow, facts: Facts, patient_id: str, stop: threading.Event) -> list[SourceFault]:
         terms = self._terms
-        paused = self._paused()
+        paused = terms.pauses.types()
         kinds = [kind for kind in terms.kinds if kind.search.resource_type not in paused]
         of_types = {kind.search.name for kind in terms.kinds if not kind.is_of_patients}
         memory = PatientMemory(self._database, self._ring, row=row, facts=facts, elsewhere=of_types)
@@ -108,12 +109,16 @@ class ChildReader:
         asked = asked_of(kinds, memory.rows, now_us=now_us, every=terms.every, is_called=is_called)
         memory.expect(asked)
         crawl = FhirCrawl(terms.source, server=self._server, keep=self._keep, memory=memory, rules=terms.rules)
-        crawl.turn([each.search._replace(patient_id=patient_id) for each in asked], stop)
+        faults = crawl.turn([each.search._replace(patient_id=patient_id) for each in asked], stop)
+        alarms = [fault for fault in faults if fault in _ALARMS]
         if stop.is_set():
-            return
-        self._pause(memory.errors)
+            return alarms
+        terms.pauses.pause(
+            name.partition("?")[0] for name, error in memory.errors.items() if error.fault is SourceFault.PAUSED
+        )
         self._stand(self._after(row, memory, now_us))
         log.info("child read", feed=terms.source, identifier_id=row.identifier_id, searches=len(asked))
+        return alarms
 
     def _after(self, row: PatientRow, memory: PatientMemory, began_us: int) -> PatientRow:
         """How the child stands after this reading."""
@@ -137,11 +142,12 @@ class ChildReader:
 
     def _next_due_us(self, rows: dict[str, SearchRow], began_us: int) -> int | None:
         """Never now again: what was asked for in vain waits for its time."""
-        paused = self._paused()
+        paused = self._terms.pauses.types()
         kinds = [kind for kind in self._terms.kinds if kind.search.resource_type not in paused]
         due_us = next_due_us(kinds, rows, every=self._terms.every)
         if paused and len(kinds) < len(self._terms.kinds):
-            due_us = min(self._tomorrow_us(), due_us if due_us is not None else self._tomorrow_us())
+            tomorrow_us = self._terms.pauses.end_us()
+            due_us = min(tomorrow_us, due_us if due_us is not None else tomorrow_us)
         return None if due_us is None else max(due_us, began_us + _us(self._terms.every))
 
     def _look_up(self, row: PatientRow, facts: Facts, stop: threading.Event) -> None:
@@ -176,28 +182,6 @@ class ChildReader:
     def _stand(self, row: PatientRow) -> None:
         with self._database.write() as conn:
             crawls.stand(conn, row)
-
-    def _paused(self) -> set[str]:
-        """Resource types that the server does not want to be asked for today."""
-        prefix = f"{PAUSED}{self._terms.source}."
-        with self._database.read() as conn:
-            found = cursors.of_prefix(conn, prefix)
-        return {name.removeprefix(prefix) for name, day in found.items() if day == self._here().date().isoformat()}
-
-    def _pause(self, errors: dict[str, SourceError]) -> None:
-        names = [name for name, error in errors.items() if error.fault is SourceFault.PAUSED]
-        if names:
-            with self._database.write() as conn:
-                for name in names:
-                    resource_type = name.partition("?")[0]
-                    cursors.set(conn, f"{PAUSED}{self._terms.source}.{resource_type}", self._here().date().isoformat())
-
-    def _here(self) -> datetime:
-        return self._terms.rules.now().astimezone(self._terms.timezone)
-
-    def _tomorrow_us(self) -> int:
-        midnight = (self._here() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        return int(midnight.timestamp()) * 1_000_000
 
     def _now_us(self) -> int:
         return utc_us(self._terms.rules.now())

@@ -187,7 +187,7 @@ class Crawl:
             return
         try:
             reader = ChildReader(self._database, self._ring, terms=self._terms, keep=self._keep, server=server)
-            reader.serve(row, facts, known, stop)
+            self._faults += reader.serve(row, facts, known, stop)
         except (Erased, KeyDestroyed):
             self._forget(row)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from adapter.envelope import utc_us
-from adapter.errors import SourceError
+from adapter.errors import SourceError, SourceFault
 from adapter.service.assembly import utc_now
 from adapter.sources.fhir_page import Entry
 from adapter.sources.fhir_position import Position, Search
@@ -96,6 +96,10 @@ class StoredMemory:
         with self._database.write() as conn:
             polls.set_search_trouble(conn, self._rows[search.name].id, error.fault.value)
             counters.bump(conn, counter(self._source, f"fault.{error.fault.value}"))
+
+    def paused_types(self) -> set[str]:
+        """Those that the server has refused for the rest of the day."""
+        return {name.partition("?")[0] for name, trouble in self._troubles.items() if trouble == SourceFault.PAUSED}
 
     def _row(self, search: Search, position: Position, *, now: datetime) -> polls.SearchRow:
         trouble = self._troubles.get(search.name, "")

@@ -8,8 +8,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -21,9 +22,9 @@ from adapter.envelope import utc_us
 from adapter.service.assembly import Mappings, utc_now
 from adapter.service.polling import Poller
 from adapter.simulator import fhir_faults as faults
-from adapter.simulator.fhir_faults import Effect, Fault
+from adapter.simulator.fhir_faults import Answer, Effect, Fault, Request
 from adapter.simulator.fhir_server import FhirServer, running
-from adapter.store import crawls, messages
+from adapter.store import crawls, cursors, messages
 from tests.acceptance.hospital import comparable
 from tests.fakes.polled_hospital import polled, polling_trust
 from tests.integration.trust import Trust, load
@@ -36,14 +37,21 @@ STRANGER = {
     "code": {"coding": [{"system": "http://loinc.org", "code": "1988-5"}]},
     "valueQuantity": {"value": 400, "unit": "mg/L"},
 }  # fmt: skip
-PARTIAL = {
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "warning", "code": "processing", "details": {"coding": [{"code": "4119"}]}}],
-}
-DENIED = {
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "error", "code": "processing", "details": {"coding": [{"code": "4130"}]}}],
-}
+
+
+def said(code: str, severity: str = "warning") -> dict[str, Any]:
+    issue = {"severity": severity, "code": "processing", "details": {"coding": [{"code": code}]}}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def unfiltered(request: Request, answer: Answer) -> Answer:
+    """What was asked for and somebody else's, and that a parameter was ignored."""
+    with_stranger = faults.with_entry(STRANGER)(request, answer)
+    return faults.with_entry(said("59100"), mode="outcome")(request, with_stranger)
+
+
+def used_up(_: Request, answer: Answer) -> Answer:
+    return replace(answer, status=403, content=said("4135", "error"))
 
 
 class Case(NamedTuple):
@@ -76,11 +84,13 @@ CASES = {
         25, lambda _: faults.outcome_instead(), "not-a-searchset", "incomplete.informational"
     ),
     "an outcome that says that there may be more": Case(
-        27, lambda _: faults.with_entry(PARTIAL, mode="outcome"), "incomplete", "incomplete.4119"
+        27, lambda _: faults.with_entry(said("4119"), mode="outcome"), "incomplete", "incomplete.4119"
     ),
     "an outcome that is for a person": Case(
-        38, lambda _: faults.with_entry(DENIED, mode="outcome"), "person", "denied.4130"
+        38, lambda _: faults.with_entry(said("4130", "error"), mode="outcome"), "person", "denied.4130"
     ),
+    "a parameter that was ignored": Case(26, lambda _: unfiltered, "unfiltered"),
+    "a quota that is used up": Case(39, lambda _: used_up, "paused", "incomplete.4135"),
     "a refusal": Case(37, lambda _: faults.status(403, code="forbidden"), "denied", "incomplete.forbidden"),
 }
 PASSING = {
@@ -108,10 +118,11 @@ class Site:
         self.trust.works.drain()
 
     def look_again(self) -> None:
-        """A person has asked for whatever was incomplete; and the time that the server wanted is over."""
+        """A person has asked for whatever was incomplete; the time that the server wanted, and the day, are over."""
         with self.trust.works.database.write() as conn:
             for person in self.trust.persons():
                 crawls.ask_again(conn, person.id, at_us=utc_us(utc_now()))
+            cursors.set(conn, "crawl.paused.fhir.Observation", "2026-01-01")
         if self.told == "busy":
             time.sleep(1)
 
@@ -176,7 +187,8 @@ def open_site(
             "types": f"{{Patient: {{}}, Encounter: {{}}, Condition: {{}}, {searched}}}",
             "count": "5",
             "silence_s": "0.2",
-            "outcome_rules": "[{code: '4119', action: mark-incomplete}, {code: '4130', action: person}]",
+            "outcome_rules": "[{code: '4119', action: mark-incomplete}, {code: '4130', action: person},"
+            " {code: '59100', action: ignored-parameter}, {code: '4135', action: pause-until-tomorrow}]",
         }
 
         folder = tmp_path_factory.mktemp("site")
@@ -261,3 +273,23 @@ def test_of_a_page_with_one_broken_resource_the_others_make_their_rows_and_that_
     assert here.rows == faultless
     (note,) = here.notes
     assert [(code, at.rpartition("/resource")[2]) for code, _, at in note.problems] == [("P020", "/code")]
+
+
+@pytest.mark.behaviour(39)
+@pytest.mark.parametrize("scope", [SYSTEM, PATIENT])
+def test_what_is_used_up_for_the_day_is_not_asked_for_again_on_it(
+    site: OpenSite, faultless: list[str], scope: str
+) -> None:
+    here = site(scope)
+    here.break_by(CASES["a quota that is used up"], times=None)
+    here.turn()
+    here.server.faults.clear()
+    here.server.seen.clear()
+
+    here.turn()
+    asked = {one.resource_type for one in here.server.seen}
+    here.look_again()
+    here.turn()
+
+    assert "Observation" not in asked
+    assert here.rows == faultless
