@@ -16,6 +16,8 @@ import structlog
 
 from benchmarks import (
     ack_during_release,
+    bulk,
+    crawl_requests,
     durable_ack,
     journey,
     nth_result,
@@ -148,6 +150,19 @@ def _durable_ack(*, quick: bool) -> list[Bar]:
     ]
 
 
+def _crawl_requests(*, quick: bool) -> Bar:
+    found = crawl_requests.measure(children=20 if quick else crawl_requests.CHILDREN)
+    worst = max(found, key=lambda each: each.ratio)
+    each = ", ".join(f"{one.vendor} {one.requests:,} ÷ {one.least:,}" for one in found)
+    return Bar(
+        name=f"requests for {worst.children} children ÷ the fewest that the vendor's rules allow, the worst of three",
+        medians=each,
+        ratio=worst.ratio,
+        floor=crawl_requests.CEILING,
+        is_ceiling=True,
+    )
+
+
 def _nth_result(*, quick: bool) -> Bar:
     found = nth_result.measure(late=1000) if quick else nth_result.measure()
     return Bar(
@@ -155,6 +170,18 @@ def _nth_result(*, quick: bool) -> Bar:
         medians=f"{found.late_ms:.2f} ms, {found.early_ms:.2f} ms",
         ratio=found.ratio,
         floor=1.3,
+        is_ceiling=True,
+    )
+
+
+def _bulk(*, quick: bool) -> Bar:
+    found = bulk.measure(lines=20_000, times=5) if quick else bulk.measure()
+    per_s = f"into the inbox {found.long.per_s:,.0f} resources/s, to rows {found.short.rows_per_s or 0:,.0f}/s"
+    return Bar(
+        name=f"peak memory of an export of {found.long.lines:,} lines ÷ of {found.short.lines:,}",
+        medians=f"{found.long.peak_mb:.0f} MB, {found.short.peak_mb:.0f} MB; {per_s}",
+        ratio=found.ratio,
+        floor=bulk.CEILING,
         is_ceiling=True,
     )
 
@@ -186,6 +213,8 @@ def main() -> int:
         _ack_during_release,
         _journey,
         _nth_result,
+        _crawl_requests,
+        _bulk,
     ):
         try:
             found = measured(quick=quick)
