@@ -16,9 +16,10 @@ from adapter.chart import sealed
 from adapter.cohort.reasons import is_held
 from adapter.cohort.silence import zero_case_alarm
 from adapter.config import TrustSettings
+from adapter.envelope import utc_us
 from adapter.errors import ExitCode
 from adapter.service.assembly import open_ring, open_store
-from adapter.store import persons
+from adapter.store import audit, crawls, persons
 from adapter.store.database import Database
 from adapter.store.facts import StoreFacts, facts
 from adapter.store.persons import PersonRow
@@ -48,6 +49,16 @@ class Case(NamedTuple):
         return self.held or self.state in ("suspected", "probable", "refuted")
 
 
+class NotWhole(NamedTuple):
+    """One child at one FHIR server."""
+
+    child: int
+    source: str
+    state: str
+    """A CrawlState."""
+    reason: str
+
+
 class Child(NamedTuple):
     """One child that is included or held."""
 
@@ -65,12 +76,25 @@ def cohort(
     form: Annotated[
         Format, typer.Option("--format", help="Lines for a person, or one JSON object a line.")
     ] = Format.TEXT,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Instead: children of whom a FHIR server did not give all, and why.")
+    ] = False,
+    ask_again: Annotated[
+        int | None,
+        typer.Option("--ask-again", metavar="CHILD", help="Ask FHIR servers for this child again, whatever they said."),
+    ] = None,
 ) -> None:
     """Why each child is in or out. It shows codes and dates of events: mind where it goes.
 
     Exit 3 if no child was newly confirmed for longer than `cohort: {alarm_after}` of the trust file.
     """
     settings = config.load_trust(config_file)
+    if ask_again is not None:
+        ask_servers_again(settings, ask_again)
+        return
+    if incomplete:
+        sys.stdout.writelines(f"{line}\n" for line in _not_whole(read_not_whole(settings), form))
+        return
     children = list(read_children(settings))
     shown = [child for child in children if not near_misses or any(case.is_near_miss for case in child.cases)]
     alarm = read_alarm(settings)
@@ -89,6 +113,42 @@ def read_children(settings: TrustSettings) -> Iterator[Child]:
     finally:
         database.close()
         ring.close()
+
+
+def read_not_whole(settings: TrustSettings) -> list[NotWhole]:
+    """Children of whom a FHIR server did not give all, by local id."""
+    database = open_store(settings, migrate=False)
+    try:
+        with database.read() as conn:
+            return [NotWhole(*found) for found in crawls.to_look_at(conn)]
+    finally:
+        database.close()
+
+
+def ask_servers_again(settings: TrustSettings, child: int) -> None:
+    """A person has seen to what stood in the way; audited."""
+    database, ring = open_store(settings, migrate=False), open_ring(settings)
+    try:
+        now_us = utc_us(datetime.now(UTC))
+        with database.write() as conn:
+            count = crawls.ask_again(conn, child, at_us=now_us)
+            if count:
+                detail = {"person": child}
+                audit.append(conn, key=ring.derived("audit"), at_us=now_us, kind="ask-again", detail=detail)
+    finally:
+        database.close()
+        ring.close()
+    if not count:
+        raise typer.BadParameter(f"no FHIR server was asked for a child {child}", param_hint="--ask-again")
+    typer.echo(f"child {child} is asked for again at the next turn")
+
+
+def _not_whole(found: Iterable[NotWhole], form: Format) -> Iterator[str]:
+    for each in found:
+        if form is Format.NDJSON:
+            yield json.dumps(each._asdict())
+        else:
+            yield f"child {each.child}  {each.source}  {each.state}" + (f"  {each.reason}" if each.reason else "")
 
 
 def read_alarm(settings: TrustSettings) -> str:

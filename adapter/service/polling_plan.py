@@ -70,7 +70,8 @@ def asked_of(
         whole_us = _whole_due_us(kind, row)
         news_us = _news_due_us(kind, row, every)
         is_news = is_called or _is_under_way(row) or (news_us is not None and news_us <= now_us)
-        if whole_us is not None and whole_us <= now_us:
+        is_amiss = is_called and row is not None and bool(row.trouble)
+        if is_amiss or (whole_us is not None and whole_us <= now_us):
             found.append(Asked(kind.search, True))
         elif kind.is_of_patients and is_news:
             found.append(Asked(kind.search, not kind.search.since_param))
@@ -104,8 +105,10 @@ def _whole_due_us(kind: Kind, row: SearchRow | None) -> int | None:
 
 
 def _news_due_us(kind: Kind, row: SearchRow | None, every: timedelta) -> int | None:
+    if row is None or row.trouble or row.read_us is None:
+        return None
     is_told = kind.is_of_patients and kind.search.since_param and kind.search.resource_type != "Patient"
-    return row.read_us + _us(every) if is_told and row is not None and row.read_us is not None else None
+    return row.read_us + _us(every) if is_told else None
 
 
 def _is_under_way(row: SearchRow | None) -> bool:

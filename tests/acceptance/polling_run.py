@@ -10,8 +10,10 @@ from typing import Any
 from adapter import config
 from adapter.cli.status import read_status
 from adapter.errors import SetupError
+from adapter.service.assembly import open_store
 from adapter.simulator.fhir_faults import Answer, Effect, Fault, Request
 from adapter.simulator.fhir_server import FhirServer
+from adapter.store import crawls
 from adapter.store.faults import StoreError
 from tests.acceptance.crash_service import Service
 
@@ -44,9 +46,9 @@ class PollingRun:
 
         self._kill_by(soon, after=after)
 
-    def kill_at_write(self, *, nth: int) -> None:
+    def kill_at_write(self, *, nth: int, place: str = "page") -> None:
         """It dies at the nth statement with which a page is noted: its messages are in the inbox already."""
-        self.service.arm("page", nth)
+        self.service.arm(place, nth)
         self._wait_for_death(self.service.died_inside)
         self.service.disarm()
         self._since_group += 1
@@ -88,6 +90,17 @@ class PollingRun:
             self.service.ensure_up()
             time.sleep(0.1)
 
+    def _is_unread(self, since: datetime) -> bool:
+        """Of a server that is read child by child: whether the last whole answer to any of them is older."""
+        database = open_store(self._settings, migrate=False)
+        try:
+            with database.read() as conn:
+                rows = crawls.due(conn, "fhir", now_us=2**62, limit=1000)
+        finally:
+            database.close()
+        read = [row.whole_us or 0 for row in rows if row.state not in ("linked", "elsewhere")]
+        return not read or min(read) < int(since.timestamp() * 1_000_000)
+
     def _left(self, since: datetime) -> dict[str, Any]:
         try:
             status = read_status(self._settings)
@@ -96,7 +109,7 @@ class PollingRun:
         age_s = (datetime.now().astimezone() - since).total_seconds() - 1
         success_s = status["fhir_sources"]["fhir"]["last_success_s"]
         found = {
-            "reading": success_s is None or success_s >= age_s,
+            "reading": self._is_unread(since) if success_s is None else success_s >= age_s,
             "queue": status["queue"]["waiting"],
             "to settle": status["children"]["to_settle"],
             "received": status["messages"].get("received", 0),

@@ -25,6 +25,8 @@ ON_STACK = {
     "receipt": {"Dispatcher._send"},
     "first-start": {"prepare"},
     "page": {"StoredMemory.page_in"},
+    "child-page": {"PatientMemory.page_in"},
+    "child": {"ChildReader._stand"},
     "export": {"Exporter._step"},
 }
 """Statements (and COMMIT) count while all these functions are being executed."""
