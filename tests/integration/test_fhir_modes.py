@@ -6,31 +6,36 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
 
-from adapter import simulator
+from adapter import config, simulator
 from adapter.cli.rows import read_rows
 from adapter.config import FhirSearchSource, TrustSettings
 from adapter.envelope import Media, Received
 from adapter.pipeline.reception import Reception
 from adapter.service.assembly import Mappings, Works
 from adapter.service.polling import Poller
+from adapter.service.polling_plan import Kind, kinds_of
 from adapter.simulator import Simulation
 from adapter.simulator.course import Course
 from adapter.simulator.fhir_faults import Answer, Fault, Request
 from adapter.simulator.fhir_modes import epic, oracle
+from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_server import FhirServer
 from adapter.simulator.fhir_terms import identity
 from adapter.simulator.fhir_versions import Change
 from adapter.simulator.moments import LONDON
+from adapter.sources import fhir_request
 from tests.acceptance.hospital import against_truth, comparable, receive
 from tests.acceptance.hospital import trust_file as hospital_file
 from tests.fakes.polled_hospital import END, TOKEN, a_child
 from tests.fakes.vendor_hospital import MODES, QUICKLY, served, vendor_trust
 from tests.integration.messages import Baby, an_adt
 from tests.integration.trust import Trust, load
+from tests.unit.simulator.fhir_counter import Counter
 from tests.unit.simulator.fhir_courses import day
 
 FEED = "epic"
@@ -159,6 +164,42 @@ def named(request: Request, courses: Iterable[Course]) -> set[str]:
     """Whose patient id stands in a request."""
     asked = f"{request.url} {request.query}"
     return {one for course in courses if (one := identity("Patient", course.person.hospital_number)) in asked}
+
+
+@pytest.mark.behaviour(12)
+@pytest.mark.behaviour(13)
+@pytest.mark.parametrize("vendor", MODES)
+def test_no_vendor_file_asks_for_what_its_server_refuses(vendor: str, tmp_path: Path, mappings: Path) -> None:
+    """All there is, and what is new: every search of the file, on its own."""
+    child = a_child(1)
+    counter = Counter(fhir_timeline([child]), MODES[vendor](), now=END)
+    with served([], MODES[vendor]()) as server:
+        settings = load(vendor_trust(tmp_path / "trust", server, vendor=vendor, mappings=mappings, source={}))
+    source = settings.sources[1]
+    assert isinstance(source, FhirSearchSource)
+    kinds = [kind for kind in kinds_of(config.rules_of(source, settings.fhir_search)) if not _is_read(kind)]
+    statuses = {
+        (kind.search.name, since): counter.search(kind.search.resource_type, *_sent(kind, child, since)).status
+        for kind in kinds
+        for since in (None, day(2))
+    }
+
+    assert len(kinds) > 8
+    assert set(statuses.values()) == {200}
+    assert counter.broken == []
+
+
+def _is_read(kind: Kind) -> bool:
+    """A patient of ours is read by id, not searched."""
+    return kind.is_of_patients and kind.search.resource_type == "Patient"
+
+
+def _sent(kind: Kind, child: Course, since: datetime | None) -> list[tuple[str, str]]:
+    """The parameters as they are sent, in the address or in the body."""
+    one = kind.search._replace(patient_id=patient_id(child) if kind.is_of_patients else "")
+    asked = one.asked(since, count=one.page_size or 100)
+    request = fhir_request.search("http://ehr.example/r4", one.resource_type, asked, style=one.style)
+    return parse_qsl(request.body.decode() if request.body else urlsplit(request.url).query)
 
 
 # --- one child at a time
