@@ -49,6 +49,8 @@ class Statement(msgspec.Struct, kw_only=True):
     """The Patient as asserted; None where a FHIR body only refers to one."""
     patient_key: str = ""
     """FHIR: the reference under which the patient is named (`Patient/123`); empty for v2."""
+    replaced: list[tuple[int, str]] = msgspec.field(default_factory=list)
+    """FHIR: (clock, record by which the patient's was replaced, or empty), as each version of the Patient says it."""
     related: list[Resource] = msgspec.field(default_factory=list)
     """RelatedPerson resources: PID-21 and NK1, the mother's identifiers among them."""
     prior: list[Resource] = msgspec.field(default_factory=list)

@@ -35,7 +35,9 @@ RENAMED = "renamed"
 """Another number was changed into this one: then it matters since when it is in use."""
 MOVED, CAME = "moved:", "came:"
 """With the natural key of a visit or an account: the number to which it went, or from which it came."""
-_WORDS = (DELETED, RENAMED, MOVED, CAME)
+REPLACED = "replaced-by"
+"""FHIR: the number of the record that stands for this one, as a Patient last said; None where it said of none."""
+_WORDS = (DELETED, RENAMED, MOVED, CAME, REPLACED)
 """Fields that are no elements of the patient."""
 
 _MOTHER = "mother:"

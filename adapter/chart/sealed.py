@@ -17,6 +17,7 @@ MESSAGE = b"message"
 NOTE = b"note"
 REFUSED = b"refused"
 DELIVERY = b"delivery"
+VERDICT = b"verdict"
 """Purposes: what was sealed for one place cannot be opened as another."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapter.assertion import Item, ItemKind, Resource
+from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.chart.known import DELETED, NATIONAL_NUMBER, TRACED_NUMBER, Said, said_of
 from adapter.identity import PatientFacts
 
@@ -15,7 +15,7 @@ def said_by(items: Sequence[Item], facts: PatientFacts | None) -> dict[str, Said
     for item in items:
         if item.kind is ItemKind.PATIENT:
             said |= said_of(item)
-            if item.event.startswith(_ADT):
+            if item.event.startswith(_ADT) or item.form is Form.SNAPSHOT:
                 said[DELETED] = Said(item.clock_us, is_deletion(item.event, items))
             if facts is not None and facts.nhs_number is not None:
                 number, at = facts.nhs_number, national_identifier_at(item.resources[0])

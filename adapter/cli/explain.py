@@ -3,6 +3,7 @@
 With `--json` one object a line for each field, so that an outsider can do every step again:
 
     {"kind", "row", "child", "state", "field", "value",
+     "r4b": ["message 23, Observation/7/valueQuantity/x: extra_forbidden"],   where FHIR R4B has something against it
      "rule": "lab_result.yaml:12",              file:line of the rule that made the field
      "messages": [17, 23],                      every message that speaks about the row
      "values": [                                one; of a field that is a list of codes one for each value inside
@@ -18,6 +19,7 @@ first cut) to the row; `then` comes between, where several cuts count. Of a deri
 it was taken from. Names of steps: `adapter/mapping/trace.py`, `adapter/mapping/csor_outcome.py`, and here
 
     json         the value at that pointer (argument)
+    stu3-to-r4   what R4 makes of it (argument: the element then → now); without bytes where nobody sent it
     constant     the result, whatever the source says
     state        the rule's line states the result
     day          a date in words
@@ -110,7 +112,9 @@ def explainer(settings: TrustSettings) -> Iterator[Explainer]:
 
 def explained_json(row: str, found: Explained) -> list[dict[str, Any]]:
     """One object for each field, in the shape that this module's first lines tell."""
-    head = {"kind": found.kind, "row": row, "child": found.person_id, "state": found.state.name.lower()}
+    head: dict[str, Any] = {"kind": found.kind, "row": row, "child": found.person_id, "state": found.state.name.lower()}
+    if found.verdicts:
+        head["r4b"] = list(found.verdicts)
     return [
         {**head, **each._asdict(), "messages": found.messages, "values": [_value_json(value) for value in each.values]}
         for each in found.fields
@@ -136,6 +140,8 @@ def _json_lines(row: str, found: Explained, fields: Sequence[FieldLineage]) -> I
 def _text_lines(row: str, found: Explained, fields: Sequence[FieldLineage]) -> Iterator[str]:
     said_in = ", ".join(map(str, found.messages))
     yield f"{found.kind} {row}, child {found.person_id}, {found.state.name.lower()}; from message {said_in}"
+    for verdict in found.verdicts:
+        yield f"not as FHIR R4B defines it: {verdict}"
     for each in fields:
         yield ""
         yield f"{each.field} = {_plain(each.value)}"

@@ -1,7 +1,7 @@
 """Language 2, pure: FHIR R4 JSON. Reads bodies, splits Bundles, follows references; knows neither HL7 v2 nor CSOR."""
 
 from adapter.fhir.bundle import split
-from adapter.fhir.part import Part
+from adapter.fhir.part import Deletion, Part
 from adapter.fhir.path import Path, PathStep, parse_path
 from adapter.fhir.resource import decode, encode
 from adapter.fhir.sorting import NOTHING_KNOWN, Known, LeftOut
@@ -12,6 +12,7 @@ from adapter.fhir.versions import ConvertedPart, UnsupportedVersion, Version, pa
 __all__ = [
     "NOTHING_KNOWN",
     "ConvertedPart",
+    "Deletion",
     "Known",
     "LeftOut",
     "Part",

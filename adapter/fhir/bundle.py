@@ -6,7 +6,8 @@ One invalid entry is a Problem with its JSON pointer; the others go on.
 import msgspec
 
 from adapter.errors import MessageError, Problem, ProblemCode, Unparsable
-from adapter.fhir.part import Cut, Part, Rejected
+from adapter.fhir.deletions import read_deletion
+from adapter.fhir.part import Cut, Deletion, Part, Rejected
 from adapter.fhir.pieces import Pieces
 from adapter.fhir.plain import Assays, PlainResults
 from adapter.fhir.resource import decode_tolerant, not_json
@@ -22,6 +23,7 @@ class _Envelope(msgspec.Struct):
 
     resourceType: msgspec.Raw = _NOTHING
     timestamp: msgspec.Raw = _NOTHING
+    meta: msgspec.Raw = _NOTHING
     entry: msgspec.Raw = _NOTHING
 
 
@@ -181,9 +183,16 @@ class _Cutting:
                 self._reject("not a Bundle entry", raw=raw, at=place)
                 continue
             if _is_deletion(entry):
-                self._reject("a deletion is not taken from a Bundle", raw=raw, at=place)
+                self._delete(raw, at=place, otherwise=timestamp or _updated(envelope.meta))
                 continue
             self._entry(entry, index, at=at, depth=depth, timestamp=timestamp)
+
+    def _delete(self, raw: msgspec.Raw, *, at: str, otherwise: str) -> None:
+        found = read_deletion(raw, otherwise=otherwise)
+        if isinstance(found, Deletion):
+            self.found.deletions.append(found)
+        else:
+            self._reject(found, raw=raw, at=at)
 
     def _entry(self, entry: _Entry, number: int, *, at: str, depth: int, timestamp: str) -> None:
         if _is_outcome(entry):
@@ -238,6 +247,17 @@ def _entry_list(raw: msgspec.Raw) -> list[msgspec.Raw] | None:
         return _ENTRIES.decode(raw)
     except msgspec.MsgspecError:
         return None
+
+
+class _Meta(msgspec.Struct):
+    lastUpdated: str = ""
+
+
+def _updated(meta: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(meta, type=_Meta).lastUpdated
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
 
 
 def _text(raw: msgspec.Raw) -> str:

@@ -96,11 +96,26 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """JSON pointer as in Part: of a resource, or of a whole entry."""
 
 
+class Deletion(msgspec.Struct, frozen=True):
+    """A resource that its server has deleted: a Bundle entry whose request is DELETE."""
+
+    name: str
+    """`Observation/123`."""
+    clock_us: int
+    """Since when; what was said of it until then counts no longer."""
+
+    @property
+    def is_of_patient(self) -> bool:
+        """Of a whole record, as HL7 v2 A29."""
+        return self.name.startswith("Patient/")
+
+
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """A body in its pieces."""
 
     parts: list[Part] = []
     rejected: list[Rejected] = []
     problems: list[Problem] = []
+    deletions: list[Deletion] = []
     roots: set[str] | None = None
     """What the full URLs of all parts begin with, before type and id; None where nobody has looked."""

@@ -11,13 +11,15 @@ import msgspec
 
 from adapter.assertion import Form, Item, ItemKind, Resource
 from adapter.errors import Problem, ProblemCode
+from adapter.fhir import deletions
 from adapter.fhir.bundle import cut
 from adapter.fhir.clock import Clocks, clock_us
 from adapter.fhir.followed import Followed
 from adapter.fhir.orders import ObservationKeys, imaging_key, listing, visit_key
-from adapter.fhir.part import Cut, Panel, Part, Rejected
+from adapter.fhir.part import Cut, Deletion, Panel, Part, Rejected
 from adapter.fhir.plain import MODIFIER, Assays
 from adapter.fhir.references import Index, contained, is_of_the_body, patient_reference
+from adapter.fhir.replaced import is_only_replaced, replaced
 from adapter.fhir.separate import separate
 from adapter.fhir.shape import fault
 from adapter.fhir.sorting import CONTEXT_TYPES, ITEM_TYPES, NOTHING_KNOWN, Known, LeftOut, Sorter
@@ -36,6 +38,8 @@ class Reading(NamedTuple):
     """The body taken apart, one for each patient and one for what could not be used; empty for one patient's alone."""
     left_out: Mapping[LeftOut, int] = {}
     """How many resources are no item, by the rule that says so."""
+    deletions: Sequence[Deletion] = ()
+    """What the server has deleted, but for the records of patients, which speak for themselves."""
 
 
 def statements(
@@ -80,10 +84,16 @@ class Reader:
         for part in unused:
             gathering.keep(part)
         bodies: list[bytes] = []
-        if mapped and len(gathering.owned) + bool(rejected) > 1:
+        records = [each for each in found.deletions if each.is_of_patient]
+        of_others = len(found.deletions) - len(records)
+        # What is deleted is of nobody knows whom: no patient's body may name it.
+        if (mapped or found.deletions) and (len(gathering.owned) + bool(rejected) + len(records) + bool(of_others)) > 1:
             everything = Index([*mapped, *unused], base=base)
             bodies = separate(gathering.owned, gathering.shared, rejected, index=everything)
-        return Reading(gathering.finished(), found.problems, bodies, gathering.left_out)
+            bodies += [deletions.body_of(each) for each in records]
+        stated = gathering.finished() + [deletions.statement_of(each) for each in records]
+        gone = [each for each in found.deletions if not each.is_of_patient] if of_others else []
+        return Reading(stated, found.problems, bodies, gathering.left_out, gone)
 
     def _not_mapped(self, found: Cut) -> tuple[list[Part], list[Part]]:
         """What no row needs, and what has not the form of its kind."""
@@ -264,6 +274,9 @@ class _Gathering:
         kind = resource["resourceType"]
         _speak_of(statement, kind)
         if kind == "Patient":
+            statement.replaced.append(replaced(part, self._index))
+            if is_only_replaced(resource):
+                return
             statement.patient = resource
             statement.items.append(self._item(ItemKind.PATIENT, part))
             return

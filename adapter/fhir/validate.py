@@ -34,6 +34,8 @@ def validate(resource: Resource, *, at: str = "") -> tuple[Problem, ...]:
         model.model_validate_json(encode(resource))
     except ValueError as error:
         return tuple(_problem(one, at=at) for one in _errors(error))
+    except Exception as error:  # noqa: BLE001 - whatever its models raise is their verdict, and no reason to stop
+        return (_problem({"loc": (), "type": type(error).__name__}, at=at),)
     return ()
 
 

@@ -111,7 +111,7 @@ def cut_stu3(body: bytes) -> Cut:
         at = part.at + _pointer(made.received_at(_path(problem.at.removeprefix(part.at))))
         found.problems.append(replace(problem, at=at))
         found.rejected.append(Rejected(raw=part.raw, at=part.at))
-    return Cut(parts=parts, rejected=found.rejected, problems=found.problems)
+    return Cut(parts=parts, rejected=found.rejected, problems=found.problems, deletions=found.deletions)
 
 
 def parts(body: bytes, *, version: Version) -> list[Part]:

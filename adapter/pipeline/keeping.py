@@ -19,14 +19,17 @@ from adapter.chart.sealed import Note, decode_assertion, decode_note, encode_ass
 from adapter.chart.stated import said_by
 from adapter.cohort.triage import Reason
 from adapter.errors import MessageError, Problem, ProblemCode
+from adapter.fhir import Deletion
 from adapter.identity import PatientFacts
 from adapter.identity.patients import day_of
+from adapter.pipeline.deletions import Deletions
 from adapter.pipeline.enrolment import Enrolment, Entry
 from adapter.pipeline.glance import Aside, Glances
 from adapter.pipeline.moves import Moves, of_visit
+from adapter.pipeline.replacements import Replacements
 from adapter.pipeline.told import TRIAGE_ENCOUNTER, Rules, Teller, Told, naming_mother
 from adapter.statement import Statement, Word
-from adapter.store import assertions, crawls, dirty
+from adapter.store import assertions, crawls, dirty, verdicts
 from adapter.store.assertions import AssertionRow
 from adapter.store.database import Connection
 from adapter.store.inbox import QueuedMessage
@@ -72,6 +75,8 @@ class Read(NamedTuple):
     """Where only that much was read of its one statement as triage asks: reads all of it."""
     aside: Aside | None = None
     """Where another process has read that much: of nobody we keep, unless the registry knows them."""
+    deletions: Sequence[Deletion] = ()
+    """Resources that a FHIR server has deleted; whose they were is not said."""
 
 
 class Unread(NamedTuple):
@@ -162,6 +167,8 @@ class Keeper:
         self._hold_us = int(rules.hold_unknown.total_seconds() * 1_000_000)
         self._enrolment = Enrolment(conn, ring, cache, now_us=now_us)
         self._moves = Moves(conn, ring, self._enrolment, settings=rules.identity)
+        self._deletions = Deletions(conn, ring, self._enrolment, now_us=now_us)
+        self._replacements = Replacements(conn, self._enrolment)
         self._teller = Teller(rules)
         self._glances = Glances(self._enrolment, self._teller, rules)
         self._keys: dict[int, list[bytes]] = {}
@@ -170,6 +177,7 @@ class Keeper:
         """Those of which an assertion is stored, with its id."""
         self._new: dict[bytes, _New] = {}
         self._marks: list[tuple[Entry, int]] = []
+        self._of_fhir: list[tuple[Entry, int]] = []
         self.results: list[Written] = []
         """What will be settled result by result, to be kept at hand once this batch is committed."""
         self.relearnt: list[int] = []
@@ -194,7 +202,7 @@ class Keeper:
         reads = {message.id: read for message, read in batch}
         outcomes = self._released(outcomes, reads)
         self._flush()
-        self.counts.update(self._moves.counts)
+        self.counts.update(self._moves.counts + self._deletions.counts)
         if self._moves.homes:
             outcomes = [(message, self._at_home(message, outcome, reads)) for message, outcome in outcomes]
         return outcomes
@@ -265,13 +273,17 @@ class Keeper:
                 self._look_up([(message, read)])
         if isinstance(read, Unread):
             return self._park(message, read.note, read.body)
+        outcomes: list[Outcome] = []
+        if read.deletions:
+            self._marks += self._deletions.hear(read.deletions, source=message.feed, message_id=message.id)
+            # It names resources of nobody knows whom, so under nobody's key may it be kept.
+            outcomes.append(Outcome(MessageState.ERASED, "deletion", None, None))
         if read.bodies:
             self.counts["separated"] += 1
             return Outcome(MessageState.ERASED, "separated", None, None)
-        return self._judge_whole(message, read)
+        return self._judge_whole(message, read, outcomes)
 
-    def _judge_whole(self, message: Arrived, read: Read) -> Outcome:
-        outcomes = []
+    def _judge_whole(self, message: Arrived, read: Read, outcomes: list[Outcome]) -> Outcome:
         for ordinal, statement in enumerate(read.statements):
             if statement.patient is None and not statement.patient_key and not statement.kind.startswith(_OF_PATIENTS):
                 continue  # an unknown type, or a message about no patient
@@ -306,6 +318,8 @@ class Keeper:
         patient = told.patient
         numbers = patient.numbers
         brings = self._moves.hear(statement, numbers, message_id=message.id)
+        if statement.replaced:
+            brings |= self._replacements.hear(statement, numbers[0], message_id=message.id)
         if statement.word in _OF_TWO:
             # Two patients in one body: what was said is in the registry, and neither's key may keep the other's name.
             return Outcome(MessageState.ERASED, statement.word.value, None, None)
@@ -322,6 +336,8 @@ class Keeper:
         if home is not None:
             entry = home
             self._enrolment.hold(home)
+        if statement.event in _DELETIONS and statement.patient_key:
+            self._deletions.audit({"source": message.feed, "message": message.id, "records": 1})
         self._append(message, read, statement, homes=(numbers[0], entry), key=key, ordinal=ordinal)
         body = self._ring.seal(entry.row.key_id, read.body, sealed.MESSAGE)
         return Outcome(MessageState.PROCESSED, verdict.reason.value, entry.row.key_id, body, key, names.numbers[0])
@@ -382,6 +398,8 @@ class Keeper:
         )
         self._new[key] = _New(row, entry, is_adt, assertion, made, born)
         self._calls.update((source, row.identifier_id, False) for source in self._rules.called_by.get(message.feed, ()))
+        if statement.patient_key:
+            self._of_fhir.append((entry, row.id))
 
     def _relearn(self, assertion_id: int) -> None:
         """A stamp was lowered: what that identifier's messages say is folded again from all of them."""
@@ -420,6 +438,9 @@ class Keeper:
                 if (each.assertion is not None or each.made is not None) and stored_id == row.id:
                     written = Written(row.id, row.identifier_id, row.key_id, each.assertion, each.made, each.born)
                     self.results.append(written)
+        if self._of_fhir:
+            ours = [number for entry, number in self._of_fhir if entry.row.state == IdentifierState.CONFIRMED]
+            verdicts.due(self._conn, ours)
         for pair in self._moves.carry():
             self._marks += [(entry, mark) for entry in pair for mark in (dirty.MOVED, dirty.WHOLE)]
         moved = {row.id for row in self._moves.rehomed}

@@ -22,7 +22,7 @@ from adapter.assertion import OF_FEED, Item, ItemKind
 from adapter.config import CsorApiSink, FhirSearchSource, FolderSink, TrustSettings
 from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
-from adapter.envelope import Media
+from adapter.envelope import Media, utc_us
 from adapter.errors import ExitCode, Problem, ProblemCode, SetupError
 from adapter.hl7v2.message import Message
 from adapter.hl7v2.separate import may_be_several, separate
@@ -37,6 +37,7 @@ from adapter.pipeline.told import Rules
 from adapter.service.feeds import FeedReading, Feeds, feeds_of
 from adapter.service.fhir_versions import Versions
 from adapter.settle.child import Policy, Windows
+from adapter.settle.inspection import Inspector
 from adapter.settle.result_drafts import KIND as LAB_RESULT
 from adapter.settle.result_drafts import Maker
 from adapter.settle.settler import Settler
@@ -134,7 +135,7 @@ class Translator:
             for statement in found.statements:
                 statement.problems += filter(None, map(_untold_order, statement.items))
                 statement.items = [_under(self._orders_of[feed], item) for item in statement.items]
-        return Read(found.statements, (body,), -1, body, found.bodies, found.problems)
+        return Read(found.statements, (body,), -1, body, found.bodies, found.problems, deletions=found.deletions)
 
     def first(self, feed: str, media: str, body: bytes) -> Read:
         """Only as far as triage asks, where that can be told from the rest."""
@@ -215,6 +216,7 @@ class Works:
             forget=self.pipeline.forget,
             fresh=self.pipeline.fresh,
         )
+        self.inspector = Inspector(self.database, self.ring, validate=fhir.validate)
         self._debounce = timedelta(seconds=settings.settle.debounce_s)
         self.expiry = Expiry(self.database, self.inbox, self.ring, forget=self.pipeline.forget)
 
@@ -235,11 +237,15 @@ class Works:
         """Process what is queued and settle what is due; False if there was nothing to do."""
         done = self.pipeline.take(limit=limit)
         settled = self.settler.settle(limit=256, now=self.now(), debounce=self._debounce)
-        return bool(done or settled)
+        return bool(done or settled) or self.inspector.step(now_us=utc_us(self.now()))
 
     def drain(self) -> None:
         """Process and settle until nothing is left, without waiting for the debounce."""
-        while self.pipeline.take() or self.settler.settle(limit=256, now=self.now()):
+        while (
+            self.pipeline.take()
+            or self.settler.settle(limit=256, now=self.now())
+            or self.inspector.step(now_us=utc_us(self.now()))
+        ):
             pass
 
     def close(self) -> None:

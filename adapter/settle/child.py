@@ -21,6 +21,7 @@ from adapter.envelope import utc_us
 from adapter.identity import NhsNumber
 from adapter.identity.patients import birth_of, day_of
 from adapter.mapping import CsorMaps
+from adapter.settle.deleted import Deleted
 from adapter.settle.drafting import Drafting
 from adapter.settle.judging import judged
 from adapter.settle.loading import counting, known_of, record_id_of, source_of
@@ -29,7 +30,7 @@ from adapter.settle.result_drafts import KIND as LAB_RESULT
 from adapter.settle.results import Results
 from adapter.settle.row_versions import Child, RowWriter
 from adapter.settle.sharing import Sharing
-from adapter.store import assertions, counters, dirty, outbox, persons, registry, rows
+from adapter.store import assertions, counters, dirty, outbox, persons, registry, rows, verdicts
 from adapter.store.database import Connection
 from adapter.store.persons import PersonRow
 from adapter.store.registry import IdentifierRow
@@ -84,9 +85,11 @@ class ChildSettler:
             sharing=self._sharing,
         )
         self._fresh = fresh
+        self._deleted = Deleted(ring)
 
     def settle(self, conn: Connection, person: PersonRow, marks: Sequence[int], *, now_us: int) -> list[bytes]:
         """What the marks of this child ask for; the blinds of the identifiers that changed."""
+        self._deleted.look(conn)
         summary = self.summary(person)
         touched: list[bytes] = []
         if dirty.WHOLE in marks:
@@ -112,7 +115,7 @@ class ChildSettler:
         counted = counting(self._ring, members)
         member_ids = [row.id for row, _ in counted]
         found = assertions.of_identifiers(conn, member_ids, kind=AssertionKind.ADT)
-        sources = [source_of(self._ring, row) for row in found]
+        sources = self._deleted.without(conn, [source_of(self._ring, row) for row in found])
         past = history(sources, study_of=self._drafting.study_of)
         known = [each for _, each in counted] or [known_of(self._ring, row) for row in members]
         patient = patient_of(known)
@@ -264,6 +267,7 @@ class ChildSettler:
         registry.update(conn, changed)
         if changed and is_kept:
             counters.bump(conn, "child-confirmed")
+            verdicts.due_of(conn, [row.id for row in changed])
         return [row.blind for row in changed]
 
     def summary(self, person: PersonRow) -> Summary:
@@ -283,10 +287,11 @@ class ChildSettler:
             if assertion is not None
         ]
         if len(at_hand) == len(assertion_ids):
-            return at_hand
+            return self._deleted.without(conn, at_hand)
         taken = {source.assertion_id for source in at_hand}
         others = [number for number in assertion_ids if number not in taken]
-        return at_hand + [source_of(self._ring, row) for row in assertions.by_ids(conn, others)]
+        stored = [source_of(self._ring, row) for row in assertions.by_ids(conn, others)]
+        return self._deleted.without(conn, [*at_hand, *stored])
 
 
 def child_of(person_id: int, summary: Summary) -> Child:

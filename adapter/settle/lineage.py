@@ -3,7 +3,7 @@
 Reads only. What it finds is what settling did as long as mappings and settings are the same; `made_by` tells.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from adapter.mapping import CsorMaps
 from adapter.settle.bodies import Bodies, PartsOf, TraceV2
 from adapter.settle.drafted import Row
 from adapter.settle.drafting import Drafting
+from adapter.settle.inspection import told
 from adapter.settle.lineage_cases import CaseExplainer
 from adapter.settle.lineage_derived import DerivedExplainer, as_stored
 from adapter.settle.lineage_events import EventExplainer
@@ -23,7 +24,7 @@ from adapter.settle.loading import record_id_of
 from adapter.settle.projection import RowState
 from adapter.settle.refolding import Refolder
 from adapter.settle.row_versions import unsealed
-from adapter.store import assertions, rows
+from adapter.store import assertions, rows, verdicts
 from adapter.store.database import Connection
 from adapter.store.rows import CsorRow
 from adapter.store.sealing import KeyRing
@@ -40,6 +41,8 @@ class Explained(NamedTuple):
     is_of_today: bool
     """Made by this version, these mappings and this trust file; if not, what is told may differ from what was done."""
     fields: tuple[FieldLineage, ...]
+    verdicts: tuple[str, ...] = ()
+    """What FHIR R4B has against the resources it was made from, as far as they were held to it: words, no values."""
 
 
 class Guides(NamedTuple):
@@ -78,7 +81,14 @@ class Explainer:
         found = () if row.deleted == RowState.DELETED else self._fields(row, content)
         said_in = tuple(sorted({assertions.message_of(number) for number in content.assertion_ids}))
         is_of_today = content.made_by == self._made_by
-        return Explained(row.kind, row.person_id, RowState(row.deleted), said_in, is_of_today, tuple(found))
+        refused = tuple(self._verdicts(content.assertion_ids))
+        state = RowState(row.deleted)
+        return Explained(row.kind, row.person_id, state, said_in, is_of_today, tuple(found), refused)
+
+    def _verdicts(self, assertion_ids: Sequence[int]) -> Iterator[str]:
+        for verdict in verdicts.of_assertions(self._conn, assertion_ids):
+            name, at, rule = told(self._ring, verdict)
+            yield f"message {assertions.message_of(verdict.assertion_id)}, {name}{at}: {rule}"
 
     def _fields(self, row: CsorRow, content: Content) -> Iterable[FieldLineage]:
         stored = content.fields

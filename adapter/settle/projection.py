@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from adapter.assertion import OF_FEED, Item, ItemKind, Resource
+from adapter.assertion import OF_FEED, Form, Item, ItemKind, Resource
 from adapter.chart import lists, live, visits
 from adapter.errors import Problem
 from adapter.settle.accessions import StudyOf, apart, group_of
@@ -112,6 +112,14 @@ def history(sources: Iterable[Source], *, study_of: StudyOf) -> History:
         for key, each in apart(group, said, study_of=study_of).items()
     }
     renamed = visits.numbers_now(said.item for all_said in grouped[ItemKind.VISIT_NUMBER].values() for said in all_said)
+    combined = _combined(grouped[ItemKind.ENCOUNTER])
+    if combined:
+        grouped[ItemKind.ENCOUNTER] = {
+            key: [each for each in said if key not in combined or each.item.form is not Form.SNAPSHOT]
+            for key, said in grouped[ItemKind.ENCOUNTER].items()
+        }
+        grouped[ItemKind.ENCOUNTER] = {key: said for key, said in grouped[ItemKind.ENCOUNTER].items() if said}
+        renamed = {**renamed, **combined}
     if renamed:
         for kind in (ItemKind.ENCOUNTER, ItemKind.CONDITIONS, ItemKind.PROCEDURES):
             grouped[kind] = _under_new_numbers(grouped[kind], renamed)
@@ -126,6 +134,25 @@ def history(sources: Iterable[Source], *, study_of: StudyOf) -> History:
         procedures=dict(_lists(grouped[ItemKind.PROCEDURES], withdrawn, taken_back)),
         singles={kind: grouped[kind] for kind in SINGLES},
     )
+
+
+def _combined(encounters: Mapping[str, Sequence[Said]]) -> dict[str, str]:
+    """Visits that a FHIR server has made part of another, each with that one's key (behaviour 69: Oracle Millennium).
+
+    Its newest version says so: status unknown, with partOf. The other one may be known by its number.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    keys: dict[tuple[str, str], str] = {}
+    for key, said in encounters.items():
+        snapshots = [each for each in said if each.item.form is Form.SNAPSHOT]
+        for item, source in snapshots:
+            keys[source.assertion.feed, f"Encounter/{item.resources[0].get('id')}"] = key
+        newest = in_order(snapshots)[-1] if snapshots else None
+        whole = newest.item.resources[0].get("partOf") if newest is not None else None
+        if newest is not None and whole and newest.item.resources[0].get("status") == "unknown":
+            name = str(whole.get("reference", "")).partition("/_history/")[0]
+            found[key] = newest.source.assertion.feed, "/".join(name.split("/")[-2:])
+    return {key: keys.get(whole, "|".join(whole)) for key, whole in found.items() if keys.get(whole) != key}
 
 
 def _under_new_numbers(said: Mapping[str, list[Said]], renamed: Mapping[str, str]) -> dict[str, list[Said]]:

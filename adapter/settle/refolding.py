@@ -15,6 +15,7 @@ from adapter.mapping.csor_outcome import Step
 from adapter.mapping.observation import referred
 from adapter.mapping.trace import CONTEXT
 from adapter.settle.bodies import Bodies, Cut
+from adapter.settle.deleted import Deleted
 from adapter.settle.drafted import Read
 from adapter.settle.loading import counting, known_of, record_id_of, source_of
 from adapter.settle.projection import Said, Source, scoped_key
@@ -54,14 +55,17 @@ class Refolder:
         self._ring = ring
         self._bodies = bodies
         self._identity = identity
+        self._deleted = Deleted(ring)
+        self._deleted.look(conn)
         self._sources: dict[int, Source] = {}
         self._persons: dict[int, Folded] = {}
 
     def sources(self, assertion_ids: Sequence[int]) -> list[Source]:
         """These assertions, in the order of their ids."""
         missing = [number for number in assertion_ids if number not in self._sources]
-        for row in assertions.by_ids(self._conn, missing):
-            self._sources[row.id] = source_of(self._ring, row)
+        found = [source_of(self._ring, row) for row in assertions.by_ids(self._conn, missing)]
+        for source in self._deleted.without(self._conn, found):
+            self._sources[source.assertion_id] = source
         return [self._sources[number] for number in sorted(assertion_ids) if number in self._sources]
 
     def child(self, person_id: int) -> Child:

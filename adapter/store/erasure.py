@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from adapter.store import assertions, bulk, crawls, dirty, outbox, persons, registry, rows
+from adapter.store import assertions, bulk, crawls, deletions, dirty, outbox, persons, registry, rows, verdicts
 from adapter.store.sql import run, run_many, select_in
 
 
@@ -30,6 +30,9 @@ def erase_persons(conn: Connection, person_ids: Sequence[int]) -> list[bytes]:
     dirty.forget(conn, person_ids)
     outbox.delete_of(conn, person_ids)
     rows.delete_of(conn, person_ids)
+    assertion_ids = assertions.ids_of_identifiers(conn, identifier_ids)
+    deletions.forget(conn, assertion_ids)
+    verdicts.forget(conn, assertion_ids)
     assertions.delete_of(conn, identifier_ids)
     crawls.forget(conn, identifier_ids)
     run_many(

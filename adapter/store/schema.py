@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from adapter.store import schema_bulk, schema_push
+from adapter.store import schema_bulk, schema_fhir, schema_push
 
 METADATA = MetaData(
     naming_convention={
@@ -333,4 +333,5 @@ PENDING_KEY = Table("pending_key", METADATA, Column("key_id", LargeBinary, prima
 META = Table("meta", METADATA, Column("name", Text, primary_key=True), Column("value", LargeBinary, nullable=False))
 
 schema_bulk.add_tables(METADATA)
+schema_fhir.add_tables(METADATA)
 schema_push.add_tables(METADATA)

@@ -152,6 +152,12 @@ class Trust:
         Reception(self.works.inbox, self.works.ring).append([received])
         self.works.drain()
 
+    def take_from(self, feed: str, *bodies: bytes) -> None:
+        """FHIR bodies of a feed, all in one batch."""
+        received = [Received(feed=feed, media=Media.FHIR, received_at=self.now, body=body) for body in bodies]
+        Reception(self.works.inbox, self.works.ring).append(received)
+        self.works.drain()
+
     def states(self) -> dict[str, str]:
         """Of each condition that anything speaks for in any child, what settling last made of it."""
         summaries = [self.works.settler.summary(person) for person in self.persons()]
