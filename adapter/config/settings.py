@@ -187,6 +187,20 @@ class Disclosure(Positioned):
     legal_basis: LegalBasis | None = None
 
 
+class Results(Positioned):
+    """What becomes of results before they are final."""
+
+    provisional: Literal["store", "wait"] = "store"
+    """A preliminary one gives a row that the final one replaces, or none until then (behaviour 58)."""
+
+
+class Privacy(Positioned):
+    """What of the sources is never copied into rows."""
+
+    deny_code_system_prefixes: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=4)], ...] = ()
+    """Code systems that begin so may hold a patient's words or numbers; mapped codes of theirs still count."""
+
+
 class TrustSettings(Positioned):
     """Everything one trust's file says, with the vendor's facts under it."""
 
@@ -206,6 +220,8 @@ class TrustSettings(Positioned):
     hold: Hold = Hold()
     settle: Settle = Settle()
     cohort: Cohort = Cohort()
+    results: Results = Results()
+    privacy: Privacy = Privacy()
     sink: Sink | None = None
     disclosure: Disclosure = Disclosure()
     laboratory_tables: tuple[FilePath, ...] = ()

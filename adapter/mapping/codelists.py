@@ -152,8 +152,17 @@ class CodeLists:
         self._lists: dict[str, dict[tuple[str, str], ListedCode]] = {}
         for name, listed in rows.items():
             self._lists[name] = {self._row_key(row): row for row in listed if row.include}
+        self._denied: tuple[str, ...] = ()
         self._extend(below(closure))
         self.names = tuple(self._lists)
+
+    def deny(self, prefixes: Iterable[str]) -> None:
+        """Codings of systems that begin so are not copied."""
+        self._denied = tuple(prefix.strip().lower() for prefix in prefixes)
+
+    def is_denied(self, system: str | None) -> bool:
+        """Whether a system may hold a patient's words or numbers (behaviour 64)."""
+        return bool(self._denied) and system is not None and system.strip().lower().startswith(self._denied)
 
     def system(self, text: str | None) -> CodeSystem | None:
         """The system a name, URI or v2 name (`urn:id:OPCS4`) means; None if no table knows it."""

@@ -1,6 +1,6 @@
 """The named conversions of FHIR codings: code lists, preferred systems, all codings of a concept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from adapter.errors import ProblemCode
@@ -49,7 +49,7 @@ class Coded:
 
     def all(self, codings: Sequence[Any]) -> Outcome:
         """Every coding; `listed` marks the well-formed ones of national systems."""
-        kept = [code_of(coding, self._codelists) for coding in codings if _text(coding, "code")]
+        kept = codes_of(codings, self._codelists)
         return Outcome(kept, (), (Step("collect", str(len(kept)), ""),)) if kept else NOTHING
 
     def preferred_code(self, codings: Sequence[Any]) -> Outcome:
@@ -82,6 +82,16 @@ class Coded:
                 if normal is not None and normal.system == system:
                     return index, normal
         return 0, None
+
+
+def codes_of(codings: Iterable[Any], codelists: CodeLists) -> list[dict[str, Any]]:
+    """The codings of a concept as a row keeps them: not those that may be a patient's words or numbers."""
+    return [code_of(coding, codelists) for coding in codings if is_kept(coding, codelists)]
+
+
+def is_kept(coding: Any, codelists: CodeLists) -> bool:
+    """Whether a row keeps a coding at all."""
+    return _text(coding, "code") is not None and not codelists.is_denied(_text(coding, "system"))
 
 
 def code_of(coding: Mapping[str, Any], codelists: CodeLists) -> dict[str, Any]:

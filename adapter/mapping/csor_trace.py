@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from adapter.assertion import Resource
 from adapter.fhir.path import Path
 from adapter.mapping.codelists import CodeLists
-from adapter.mapping.csor_codings import code_of
+from adapter.mapping.csor_codings import code_of, is_kept
 from adapter.mapping.csor_compile import Ready
 from adapter.mapping.csor_decided import Decider, Lineage, PartTrace
 from adapter.mapping.csor_outcome import NOTHING, Outcome, Step
@@ -34,7 +34,7 @@ class FieldTrace(NamedTuple):
 
 def trace_codes(codings: Sequence[tuple[str, Any]], codelists: CodeLists) -> Iterator[PartTrace]:
     """The values of a field that keeps every coding; of each coding its place and itself."""
-    kept = [(place, coding) for place, coding in codings if isinstance(coding, dict) and _is_text(coding.get("code"))]
+    kept = [(place, coding) for place, coding in codings if is_kept(coding, codelists)]
     for number, (place, coding) in enumerate(kept):
         value = code_of(coding, codelists)
         system, is_listed = value["system"], str(value["listed"]).lower()
@@ -52,10 +52,6 @@ def trace_codes(codings: Sequence[tuple[str, Any]], codelists: CodeLists) -> Ite
         for name, (element, step) in steps.items():
             if value[name] is not None:
                 yield PartTrace(f"[{number}].{name}", (f"{place}.{element}",), (step,))
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
 
 
 def rule_place(rule: FieldRule) -> str:

@@ -166,6 +166,7 @@ def load_csor_maps(
     `own` its other tables; `closure` is its file of SNOMED CT descendants.
     """
     codelists = load_codelists(folder / "codelists", closure=closure)
+    codelists.deny(own.denied_systems)
     analytes = [name for name in get_args(Analyte) if name != UNMAPPED]
     units = load_units(folder / "units", analytes=analytes, measures=get_args(Measure))
     faults = _Faults()
@@ -195,6 +196,7 @@ def load_csor_maps(
     kinds: dict[str, KindMap] = {}
     for read_map in _read(folder / "fhir-to-csor", codelists, deciders):
         csor_map = _of_nation(read_map, own.nation)
+        csor_map = _of_finals(csor_map) if own.waits_for_final else csor_map
         rules = tuple(_ready(number, csor_map, tables) for number in range(len(csor_map.fields)))
         decider = deciders.get(csor_map.record)
         project = compile_map(csor_map, rules, decider=decider)
@@ -234,6 +236,23 @@ def _of_nation(csor_map: CsorMap, nation: str) -> CsorMap:
         for rule in csor_map.fields
     )
     return csor_map.model_copy(update={"fields": fields})
+
+
+_RESULTS = ("lab_result", "vital_sign", "imaging_report")
+_PROVISIONAL = frozenset({"preliminary", "partial"})
+
+
+def _of_finals(csor_map: CsorMap) -> CsorMap:
+    """A result gives a row when it is final (behaviour 58)."""
+    if csor_map.record not in _RESULTS:
+        return csor_map
+    conditions = tuple(
+        each.model_copy(update={"is_one_of": tuple(word for word in each.is_one_of if word not in _PROVISIONAL)})
+        if each.path == "status"
+        else each
+        for each in csor_map.include_if
+    )
+    return csor_map.model_copy(update={"include_if": conditions})
 
 
 def _concept(system: str, code: str) -> Resource:

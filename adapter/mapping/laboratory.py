@@ -11,7 +11,7 @@ from adapter.assertion import Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concepts import UNMAPPED, Coding, Concepts, Meaning, Specimen
-from adapter.mapping.csor_codings import code_of
+from adapter.mapping.csor_codings import codes_of
 from adapter.mapping.csor_outcome import problem
 from adapter.mapping.observation import (
     UNRESOLVED,
@@ -114,6 +114,8 @@ class Laboratory:
         analyte, specimen = meaning[0], meaning[1]
         if value is None and original is not None and analyte != UNMAPPED:
             problems += _NO_NUMBER
+        if original is None:  # what is absent needs no unit
+            problems = tuple(each for each in problems if each.code is not ProblemCode.UNKNOWN_UNIT)
         if value is None or conversion is None:
             n = None
             return (analyte, codes, value, comparator, original, unit_original, n, n, n, specimen, n, problems)
@@ -204,7 +206,7 @@ class Laboratory:
             problems += problem(meaning.problem, text, at=at)
         conversion, found = self._conversion(sent, meaning, resource)
         return Decision(
-            codes=[code_of(coding._asdict(), self._codelists) for coding in sent.codings if coding.code] or None,
+            codes=codes_of((coding._asdict() for coding in sent.codings), self._codelists) or None,
             meaning=meaning,
             sampled=sampled,
             conversion=conversion,

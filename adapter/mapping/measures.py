@@ -14,7 +14,7 @@ from adapter.datafile import Positioned, did_you_mean, read_csv
 from adapter.errors import ExitCode, Finding, Problem, ProblemCode, SetupError
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concepts import Coding
-from adapter.mapping.csor_codings import code_of
+from adapter.mapping.csor_codings import codes_of
 from adapter.mapping.csor_outcome import problem
 from adapter.mapping.observation import codings_of, moment_of, other_value, quantity_value
 from adapter.mapping.units import ConflictingUnits, Conversion, Units, weeks_and_days
@@ -167,7 +167,7 @@ class Measures:
             conversion = self._units.canonical(row.measure)
         return SignDecision(
             measure=row.measure,
-            codes=[code_of(coding._asdict(), self._codelists) for coding in codings if coding.code] or None,
+            codes=codes_of((coding._asdict() for coding in codings), self._codelists) or None,
             conversion=conversion,
             unit_original=unit or unit_code,
             problems=problems,

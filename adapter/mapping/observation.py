@@ -12,6 +12,8 @@ from adapter.mapping.csor_conversions import to_decimal
 _MEASURED_TEXT = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d{1,15}(?:\.\d{1,15})?)\Z")
 _COMPARATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": ">="}
 
+_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
 UNRESOLVED = (Coding(None, None, None),)
 """In place of the codings of a specimen that is referred to but was not sent."""
 
@@ -146,6 +148,9 @@ def other_value(resource: Resource) -> tuple[Decimal | None, str | None, str | N
         return Decimal(whole), None, str(whole)
     concept = resource.get("valueCodeableConcept")
     if isinstance(concept, dict):
-        words = [concept.get("text"), *(word for coding in codings_of(concept) for word in (coding[2], coding[1]))]
+        codings = codings_of(concept)
+        if any(coding.system == _ABSENT for coding in codings):  # says why there is none, in words that are no value
+            return None, None, None
+        words = [concept.get("text"), *(word for coding in codings for word in (coding[2], coding[1]))]
         return None, None, next((word for word in words if isinstance(word, str) and word), None)
     return None, None, None

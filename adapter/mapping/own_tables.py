@@ -18,6 +18,10 @@ class OwnTables(NamedTuple):
     """Tables of drugs, as mappings/concepts/drugs.csv."""
     operation_notes: Sequence[Path] = ()
     """Tables of questions, as mappings/operation-notes/*.yaml."""
+    waits_for_final: bool = False
+    """Whether a result that is not final yet gives no row."""
+    denied_systems: Sequence[str] = ()
+    """Beginnings of code systems whose codes may be a patient's words or numbers: what no list knows is not copied."""
 
 
 NO_OWN_TABLES = OwnTables()

@@ -106,6 +106,8 @@ def own_tables(settings: TrustSettings) -> OwnTables:
         imaging=settings.imaging_tables,
         drugs=settings.drug_tables,
         operation_notes=settings.operation_notes,
+        waits_for_final=settings.results.provisional == "wait",
+        denied_systems=settings.privacy.deny_code_system_prefixes,
     )
 
 
