@@ -11,6 +11,7 @@ from adapter.config import V2Source
 from adapter.service.assembly import Mappings
 from adapter.service.feeds import FeedReading, Feeds, rules_of_reading
 from adapter.simulator import LabCode
+from tests.integration.crawling import crawl  # noqa: F401  (a fixture)
 from tests.integration.trust import Trust, load, trust_file
 from tests.unit.store.conftest import postgres, postgres_url  # noqa: F401  (fixtures)
 

@@ -1,126 +1,24 @@
-"""A FHIR server read patient by patient into a real store: whom, what, when, and what is said where it is not given."""
+"""A FHIR server read child by child into a real store: whom, what and when."""
 
 import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapter.config import FhirSearchSource
-from adapter.service.assembly import Mappings
 from adapter.service.polling import Poller
 from adapter.simulator import fhir_faults as faults
 from adapter.simulator.fhir_faults import Fault
-from adapter.simulator.fhir_server import FhirServer, running
-from adapter.simulator.fhir_terms import HOSPITAL_NUMBER, reference
+from adapter.simulator.fhir_server import running
+from adapter.simulator.fhir_terms import reference
 from adapter.simulator.fhir_versions import Change
-from adapter.store import crawls
-from tests.acceptance.hospital import comparable
-from tests.fakes.crawled_hospital import FAST, admission, an_epic, crawled, crawling_trust, types
+from adapter.store import crawls, erasure
+from tests.fakes.crawled_hospital import crawled, types
 from tests.fakes.polled_hospital import END, TYPES, a_child, polled
+from tests.integration.crawling import Crawl, Crawled, asked_of, children, id_of
 from tests.integration.trust import Trust, load
 from tests.unit.simulator.fhir_courses import day
 
 CHILDREN = 2
-VENDOR = {"vendor": "epic"}
-
-
-class Crawled:
-    """A trust and its poller; the poller may be started again, and time may pass."""
-
-    def __init__(self, file: Path, loaded: Mappings) -> None:
-        self.file = file
-        self.trust = Trust(load(file), mappings=loaded)
-        self.poller = self._open()
-
-    def _open(self) -> Poller:
-        source = next(each for each in load(self.file).sources if isinstance(each, FhirSearchSource))
-        return Poller(load(self.file), source)
-
-    def restart(self) -> None:
-        self.poller.close()
-        self.poller = self._open()
-
-    def rewrite(self, before: str, after: str) -> None:
-        text = self.file.read_text()
-        assert before in text
-        self.file.write_text(text.replace(before, after))
-        self.restart()
-
-    def admit(self, *numbers: int, at: str = "202610010500", event: str = "A01") -> None:
-        self.trust.now = datetime.now(UTC)
-        for number in numbers:
-            self.trust.receive(admission(number, at=at, event=event))
-
-    def turn(self, turns: int = 1) -> float | None:
-        """Read who is due; what comes is processed and settled."""
-        wait_s = None
-        for _ in range(turns):
-            wait_s = self.poller.turn(threading.Event())
-            self.trust.works.drain()
-        return wait_s
-
-    def age(self, **span: float) -> None:
-        """So much time passes."""
-        us = int(timedelta(**span).total_seconds() * 1_000_000)
-        with self.trust.works.database.write() as conn:
-            conn.exec_driver_sql(f"UPDATE crawl_patient SET due_us = due_us - {us}, whole_us = whole_us - {us}")
-            moved = ", ".join(f"{name} = {name} - {us}" for name in ("cursor_us", "whole_us", "read_us"))
-            conn.exec_driver_sql(f"UPDATE crawl_search SET {moved}")
-
-    @property
-    def status(self) -> dict[str, Any]:
-        return dict(self.trust.status()["fhir_sources"]["fhir"])
-
-    @property
-    def patients(self) -> dict[str, Any]:
-        """Children by how they stand, without what is nothing."""
-        return {name: value for name, value in self.status["patients"].items() if value}
-
-    @property
-    def rows(self) -> list[str]:
-        return comparable(row for row in self.trust.rows(every=True) if row["state"] != "deleted")
-
-    def count(self, table: str) -> int:
-        with self.trust.works.database.read() as conn:
-            return int(conn.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
-
-    @property
-    def stored(self) -> dict[str, int]:
-        return {table: self.count(table) for table in ("message", "assertion", "csor_row")}
-
-    def close(self) -> None:
-        self.poller.close()
-        self.trust.close()
-
-
-Crawl = Callable[..., Crawled]
-
-
-@pytest.fixture
-def crawl(tmp_path: Path, mappings: Path, loaded: Mappings) -> Iterator[Crawl]:
-    made: list[Crawled] = []
-
-    def make(server: FhirServer, *, url: str = "", more: dict[str, str] | None = None, **of_source: str) -> Crawled:
-        entries = {**({"store": f"{{url: '{url}'}}"} if url else {}), **(more or {})}
-        file = crawling_trust(tmp_path / f"trust{len(made)}", server, mappings=mappings, more=entries, **of_source)
-        made.append(Crawled(file, loaded))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-def id_of(number: int) -> str:
-    """The server's id of a child."""
-    return str(reference("Patient", a_child(number).person.hospital_number)["reference"]).removeprefix("Patient/")
-
-
-def asked_of(server: FhirServer, resource_type: str = "") -> list[str]:
-    return [one.query for one in server.seen if resource_type in ("", one.resource_type)]
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
@@ -328,14 +226,8 @@ def test_a_child_first_seen_late_is_read_from_birth(crawl: Crawl) -> None:
         here.turn(2)
 
     assert all("_lastUpdated" not in query for query in asked_of(server))
-    ours, late = (
-        sorted(row["kind"] for row in here.trust.rows() if row["child"] == child) for child in _children(here)
-    )
+    ours, late = (sorted(row["kind"] for row in here.trust.rows() if row["child"] == child) for child in children(here))
     assert late == ours
-
-
-def _children(here: Crawled) -> list[int]:
-    return sorted(row["child"] for row in here.trust.rows("infant"))
 
 
 @pytest.mark.behaviour(19)
@@ -363,41 +255,6 @@ def test_what_fails_on_a_later_page_goes_on_there_and_loses_nothing(crawl: Crawl
     assert here.status["trouble"] == ""
 
 
-def test_a_search_that_is_refused_makes_the_child_incomplete_and_not_the_others(crawl: Crawl) -> None:
-    with crawled(2) as server:
-        here = crawl(server)
-        here.admit(0, 1)
-        server.faults.add(Fault(effect=faults.status(422, code="invalid"), resource_type="Condition"))
-        here.turn(2)
-        stood = here.patients
-        server.seen.clear()
-        here.age(hours=2)
-        here.turn()
-        again = len(asked_of(server, "Condition"))
-        here.age(days=1)
-        here.turn()
-
-    assert (stood["complete"], stood["incomplete"]) == (1, 1)
-    assert stood["reasons"] == {"incomplete.invalid": 1}
-    assert again == 1
-    assert here.patients["complete"] == 2
-    assert here.trust.cases()["nec"] == "confirmed"
-
-
-@pytest.mark.behaviour(37)
-def test_what_the_server_wrote_of_a_refusal_is_kept_sealed_with_the_child(crawl: Crawl) -> None:
-    with crawled(1) as server:
-        here = crawl(server)
-        here.admit(0)
-        server.faults.add(Fault(effect=faults.status(422, code="invalid"), resource_type="Condition", times=None))
-        here.turn(2)
-        with here.trust.works.database.read() as conn:
-            told = conn.exec_driver_sql("SELECT told FROM crawl_search WHERE trouble <> ''").scalar_one()
-
-    assert told is not None
-    assert b"simulated" not in told
-
-
 @pytest.mark.behaviour(11)
 def test_the_same_id_on_two_servers_is_two_patients(crawl: Crawl) -> None:
     with crawled(1) as server, running(now=END) as other:
@@ -420,209 +277,6 @@ def test_the_same_id_on_two_servers_is_two_patients(crawl: Crawl) -> None:
 
     assert other.seen == []
     assert [row["sex"] for row in here.trust.rows("infant")] == ["male"]
-
-
-@pytest.mark.behaviour(67)
-@pytest.mark.behaviour(68)
-def test_a_redirect_to_another_patient_is_a_merge_and_is_not_followed(crawl: Crawl) -> None:
-    with crawled(2, settings=an_epic()) as server:
-        here = crawl(server, more=VENDOR, types="", patients="{triggered_by: [epr], every: PT1H}")
-        here.admit(0)
-        here.turn(2)
-        rows = here.rows
-        gone = {
-            "resourceType": "Patient", "id": id_of(0), "active": False,
-            "link": [{"other": {"reference": f"Patient/{id_of(1)}"}, "type": "replaced-by"}],
-        }  # fmt: skip
-        server.add([Change(visible_at=END, resource=gone)])
-        server.seen.clear()
-        here.age(days=8)
-        here.poller.turn(threading.Event())
-        seen = [one.url for one in server.seen]
-        with here.trust.works.database.read() as conn:
-            states = crawls.counts(conn, "fhir")
-
-    assert len(seen) == 1
-    assert states == {("merged", "4107"): 1}
-    assert rows
-
-
-@pytest.mark.behaviour(66)
-@pytest.mark.behaviour(68)
-def test_a_patient_that_says_it_is_replaced_is_merged_and_the_survivor_is_read(crawl: Crawl) -> None:
-    with crawled(2) as server:
-        here = crawl(server)
-        here.admit(0)
-        here.turn(2)
-        gone = {
-            "resourceType": "Patient", "id": id_of(0), "active": False,
-            "link": [{"other": {"reference": f"Patient/{id_of(1)}"}, "type": "replaced-by"}],
-        }  # fmt: skip
-        server.add([Change(visible_at=END, resource=gone)])
-        here.age(days=8)
-        here.poller.turn(threading.Event())
-
-    assert here.patients["merged"] == 1
-    assert here.rows
-
-
-@pytest.mark.behaviour(68)
-@pytest.mark.parametrize(("effect", "state"), [(faults.status(404), "deleted"), (faults.status(403), "denied")])
-def test_an_absence_of_a_known_child_is_told_and_takes_nothing_away(crawl: Crawl, effect: Any, state: str) -> None:
-    with crawled(2) as server:
-        here = crawl(server)
-        here.admit(0, 1)
-        here.turn(2)
-        rows = here.rows
-        server.faults.add(Fault(effect=effect, interactions=("read",)))
-        server.seen.clear()
-        here.age(hours=2)
-        here.turn()
-        asked = len(server.seen)
-
-    assert here.patients["complete"] == 1
-    assert here.patients[state] == 1
-    assert asked == 1 + len(TYPES)
-    assert here.rows == rows
-    with here.trust.works.database.read() as conn:
-        (told,) = crawls.to_look_at(conn)
-    assert told[0] in _children(here)
-    assert told[1:3] == ("fhir", state)
-
-
-@pytest.mark.behaviour(38)
-def test_a_child_behind_the_glass_is_not_asked_for_again_until_a_person_says_so(crawl: Crawl) -> None:
-    with crawled(2, settings=an_epic()) as server:
-        here = crawl(server, more=VENDOR, types="", patients="{triggered_by: [epr], every: PT1H}")
-        here.admit(0, 1)
-        here.turn(2)
-        rows = here.rows
-        server.cases.restricted[id_of(0)] = "4130"
-        here.age(days=8)
-        here.turn()
-        here.admit(0, at="202611200500", event="A08")
-        here.age(days=30)
-        here.turn()
-        denied = here.patients
-        violations = list(server.violations)
-        del server.cases.restricted[id_of(0)]
-        (child,) = {number for number, _, state, _ in _to_look_at(here) if state == "denied"}
-        with here.trust.works.database.write() as conn:
-            assert crawls.ask_again(conn, child, at_us=0) >= 1
-        here.turn()
-
-    assert violations == []
-    assert denied["denied"] == 1
-    assert denied["reasons"] == {"denied.4130": 1}
-    assert here.patients["complete"] == 2
-    assert len(here.rows) == len(rows)
-
-
-def _to_look_at(here: Crawled) -> list[tuple[int, str, str, str]]:
-    with here.trust.works.database.read() as conn:
-        return crawls.to_look_at(conn)
-
-
-@pytest.mark.behaviour(27)
-def test_a_server_that_says_it_may_not_show_all_makes_the_child_incomplete(crawl: Crawl) -> None:
-    with crawled(1, settings=an_epic()) as server:
-        server.cases.incomplete.add(id_of(0))
-        here = crawl(server, more=VENDOR, types="")
-        here.admit(0)
-        here.turn(2)
-
-    assert here.patients["incomplete"] == 1
-    assert here.patients["reasons"] == {"incomplete.4119": 1}
-    assert len(here.trust.rows("infant")) == 1
-
-
-@pytest.mark.behaviour(39)
-def test_a_type_whose_number_of_the_day_is_used_up_rests_until_tomorrow(crawl: Crawl) -> None:
-    with crawled(CHILDREN, settings=an_epic(quota={"DiagnosticReport": 1})) as server:
-        here = crawl(server, more=VENDOR, types="", limits=FAST.replace("{req", "{parallel: 1, req", 1))
-        here.admit(*range(CHILDREN))
-        here.turn(2)
-        here.age(hours=2)
-        here.turn()
-        asked = asked_of(server, "DiagnosticReport")
-        violations = list(server.violations)
-
-    assert len(asked) == 2
-    assert violations == []
-    assert here.patients == {"complete": 1, "incomplete": 1, "reasons": {"incomplete.4135": 1}}
-
-
-def test_two_patients_of_one_number_are_for_a_person(crawl: Crawl) -> None:
-    with crawled(1) as server:
-        twin = {
-            "resourceType": "Patient", "id": "another", "birthDate": "2026-10-01",
-            "identifier": [{"system": HOSPITAL_NUMBER, "value": a_child(0).person.hospital_number}],
-        }  # fmt: skip
-        server.add([Change(visible_at=END, resource=twin)])
-        here = crawl(server)
-        here.admit(0)
-        here.turn(3)
-        requests = len(server.seen)
-        here.age(days=30)
-        here.turn()
-
-    assert here.patients["person"] == 1
-    assert here.patients["reasons"] == {"person.several-found": 1}
-    assert len(server.seen) == requests == 1
-
-
-def test_a_patient_who_contradicts_what_we_know_is_for_a_person(crawl: Crawl) -> None:
-    with running(now=END) as server:
-        other = {
-            "resourceType": "Patient", "id": "grown", "birthDate": "1990-10-01",
-            "identifier": [{"system": HOSPITAL_NUMBER, "value": a_child(0).person.hospital_number}],
-        }  # fmt: skip
-        server.add([Change(visible_at=END, resource=other)])
-        here = crawl(server, token="")
-        here.admit(0)
-        here.turn(2)
-
-    assert here.patients["reasons"] == {"person.disagrees": 1}
-    assert all("grown" not in one.url for one in server.seen)
-
-
-def test_a_child_whom_the_server_does_not_have_is_asked_for_again_later(crawl: Crawl) -> None:
-    with crawled(1, now=day(-2)) as server:
-        here = crawl(server)
-        here.admit(0)
-        here.turn()
-        first = here.patients
-        server.advance(END)
-        here.turn()
-        early = here.patients
-        here.age(days=8)
-        here.turn(2)
-
-    assert first == early
-    assert first["reasons"] == {"incomplete.not-found": 1}
-    assert here.patients["complete"] == 1
-
-
-def test_only_a_certain_match_is_taken(crawl: Crawl) -> None:
-    with crawled(1) as server:
-        here = crawl(server, patients="{look_up: match}")
-        here.admit(0)
-        here.turn(2)
-        matches = [one for one in server.seen if "$match" in one.url]
-
-    assert len(matches) == 1
-    assert here.patients["complete"] == 1
-
-
-def test_by_post_no_number_stands_in_an_address(crawl: Crawl) -> None:
-    with crawled(1) as server:
-        here = crawl(server, post="yes", count="5")
-        here.admit(0)
-        here.turn(2)
-        urls = [one.url for one in server.seen if one.interaction != "read"]
-
-    assert here.patients["complete"] == 1
-    assert not any(id_of(0) in url for url in urls)
 
 
 @pytest.mark.behaviour(69)
@@ -651,15 +305,15 @@ def test_a_visit_that_became_part_of_another_is_no_admission(crawl: Crawl) -> No
 
 
 def test_of_several_workers_none_reads_a_child_that_another_reads(crawl: Crawl) -> None:
-    children = 6
-    with crawled(children) as server:
+    several = 5
+    with crawled(several) as server:
         here = crawl(server, limits="{requests_per_second: 1000, parallel: 4}")
-        here.admit(*range(children))
+        here.admit(*range(several))
         server.faults.add(Fault(effect=faults.slow(pause_s=0.03), times=None))
         here.turn(2)
         asked = [(one.resource_type, one.query) for one in server.seen if one.interaction == "search"]
 
-    assert here.patients["complete"] == children
+    assert here.patients["complete"] == several
     assert len(asked) == len(set(asked))
 
 
@@ -697,8 +351,6 @@ def test_an_erased_child_leaves_nothing_of_the_crawl(crawl: Crawl) -> None:
         here.turn(2)
         before = [here.count(table) for table in ("crawl_patient", "crawl_search", "crawl_resource")]
         persons = [person.id for person in here.trust.persons()]
-        from adapter.store import erasure
-
         with here.trust.works.database.write() as conn:
             erasure.erase_persons(conn, persons)
         after = [here.count(table) for table in ("crawl_patient", "crawl_search", "crawl_resource", "crawl_call")]
