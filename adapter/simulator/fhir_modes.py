@@ -25,6 +25,7 @@ from adapter.simulator.fhir_rules import (
     value_needed,
 )
 from adapter.simulator.fhir_settings import Codes, Mode, Read, Settings, Sizes, Unknown
+from adapter.simulator.fhir_token import Client, TokenDesk
 from adapter.simulator.fhir_versions import Resource
 
 Json = dict[str, Any]
@@ -173,6 +174,16 @@ def uk_core() -> Settings:
         controls=frozenset({"_count", "_format"}),
     )
     return Settings(mode=mode)
+
+
+def epic_tokens(*clients: Client) -> TokenDesk:
+    """Its token endpoint: an hour, by an assertion that is signed anew each time."""
+    return TokenDesk(clients=clients, lives_s=3600)
+
+
+def oracle_tokens(*clients: Client) -> TokenDesk:
+    """Its token endpoint: 570 seconds, and whoever asks more than once a minute waits."""
+    return TokenDesk(clients=clients, lives_s=570, least_between_s=60)
 
 
 _EPIC_CODES = Codes(

@@ -46,7 +46,7 @@ def vendor_trust(folder: Path, server: FhirServer, *, vendor: str, mappings: Pat
         "wards": _WARDS,
         "identity": f"{{hospital_numbers: [{{authority: RXX, fhir_system: '{HOSPITAL_NUMBER}'}}]}}",
         "sources": "[{name: epr, kind: mllp, port: 2575}, {"
-        + ", ".join(f"{name}: {value}" for name, value in said.items())
+        + ", ".join(f"{name}: {value}" for name, value in said.items() if value)
         + "}]",
         # The invented autumn must not end a hold while a test runs in some later year.
         "hold": "{unknown: P9000D, after_discharge: P9000D, max: P9000D}",

@@ -22,10 +22,11 @@ from adapter.service.polling_plan import Kind, kinds_of
 from adapter.simulator import Simulation
 from adapter.simulator.course import Course
 from adapter.simulator.fhir_faults import Answer, Fault, Request
-from adapter.simulator.fhir_modes import epic, oracle
+from adapter.simulator.fhir_modes import epic, oracle, oracle_tokens
 from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_server import FhirServer
 from adapter.simulator.fhir_terms import identity
+from adapter.simulator.fhir_token import Client
 from adapter.simulator.fhir_versions import Change
 from adapter.simulator.moments import LONDON
 from adapter.sources import fhir_request
@@ -397,4 +398,22 @@ def test_at_epic_a_type_whose_number_is_used_up_rests_and_the_child_is_told_inco
     assert len(asked) == 3
     assert [one for one in server.seen if one.resource_type == "DiagnosticReport"] == asked
     assert here.patients == {"complete": 2, "incomplete": 1, "reasons": {"incomplete.4135": 1}}
+    assert server.violations == []
+
+
+@pytest.mark.behaviour(4)
+def test_at_oracle_one_token_serves_all_workers(reads: Reads) -> None:
+    children = [a_child(number) for number in range(2)]
+    types = _ONLY.format("Condition", "")
+    desk = oracle_tokens(Client(client_id="us", secret=TOKEN))
+    with served(children, replace(oracle(), sign_in=desk)) as server:
+        url = server.base.removesuffix("/fhir/r4") + "/token"
+        signing = f"{{method: client_secret_basic, token_url: '{url}', client_id: us, secret: {{file: token}}, "
+        scopes = "scopes: [system/Patient.rs, system/Condition.rs]}"
+        here = reads(server, "oracle-millennium", types=types, token="", auth=signing + scopes)
+        here.admit(*children)
+        here.turn(2)
+
+    assert here.patients == {"complete": 2}
+    assert len(desk.asked) == 1
     assert server.violations == []

@@ -1,11 +1,12 @@
 """Each rule of the simulated Oracle Health server, by the row of the matrix of vendors' behaviours (VENDORS, a.1)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from joserfc.jwk import RSAKey
 
-from adapter.simulator.fhir_modes import oracle, oracle_while_working
+from adapter.simulator.fhir_modes import oracle, oracle_tokens, oracle_while_working
 from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_terms import identity
 from adapter.simulator.fhir_token import Client, TokenDesk
@@ -254,12 +255,9 @@ def test_diagnostic_report_shows_only_reports_with_text(counter: Counter) -> Non
     assert all(one["conclusion"] for one in reports)
 
 
-@pytest.mark.behaviour(4)
 def test_token_lives_570_s_and_is_asked_for_once_a_minute() -> None:
     clock = [0.0]
-    desk = TokenDesk(
-        clients=(Client(client_id="us", secret="s"),), lives_s=570, least_between_s=60, now=lambda: clock[0]
-    )
+    desk = replace(oracle_tokens(Client(client_id="us", secret="s")), now=lambda: clock[0])
     form = {
         "grant_type": "client_credentials", "scope": "system/Patient.rs", "client_id": "us", "client_secret": "s"
     }  # fmt: skip
