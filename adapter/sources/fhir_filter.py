@@ -15,6 +15,8 @@ from adapter.sources.fhir_request import Pairs
 
 _PATIENT = "Patient/"
 _PATIENT_PARAMETERS = frozenset({"patient", "subject"})
+_MOST_REMEMBERED = 50_000
+"""What moves to a later page moves within less; of what is forgotten the older version is put right by its clock."""
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -129,7 +131,12 @@ class Newest:
             before = fresh.get(name) or (self._met.get(name) if entry.name else None)
             if before is None or _is_newer(entry, before):
                 fresh[name] = entry
-        self._met.update((name, entry._replace(raw=b"")) for name, entry in fresh.items() if not name.startswith("#"))
+        for name, entry in fresh.items():
+            if not name.startswith("#"):
+                self._met.pop(name, None)
+                self._met[name] = entry._replace(raw=b"")
+        while len(self._met) > _MOST_REMEMBERED:
+            del self._met[next(iter(self._met))]
         return list(fresh.values())
 
 

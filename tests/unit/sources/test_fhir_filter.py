@@ -232,3 +232,13 @@ def test_what_is_included_stays_on_each_page_that_refers_to_it() -> None:
 
     for page in (a_page(a_value("o1"), included=(sample,)), a_page(a_value("o2"), included=(sample,))):
         assert [entry.name for entry in newest.only(page.entries)][1] == "Specimen/s1"
+
+
+def test_what_is_remembered_of_a_long_search_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.sources.fhir_filter._MOST_REMEMBERED", 3)
+    newest = Newest()
+    pages = [a_page(a_value(f"o{number}"), a_value(f"p{number}")) for number in range(4)]
+
+    assert all(len(newest.only(page.entries)) == 2 for page in pages)
+    assert newest.only(pages[3].entries) == []
+    assert len(newest.only(pages[0].entries)) == 2
