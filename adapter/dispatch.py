@@ -20,7 +20,7 @@ from adapter import disclosure
 from adapter.chart import sealed
 from adapter.chart.sealed import Summary, decode_content
 from adapter.csor.payload import SCHEMA_VERSION
-from adapter.disclosure import Allowed, Birth, GateSettings, Nation, NumberClass, Objection, Peer, Withheld
+from adapter.disclosure import Allowed, Birth, GateSettings, Minutes, Nation, NumberClass, Objection, Peer, Withheld
 from adapter.envelope import utc_us
 from adapter.errors import Refused, TryLater, Unsure
 from adapter.store import accepted, audit, counters, cursors, outbox, persons, rows
@@ -56,6 +56,7 @@ class Terms(NamedTuple):
     """ODS code."""
     nation: Nation
     timezone: ZoneInfo
+    minutes: Minutes
     gate: GateSettings
     peer: Callable[[], Peer]
     """Resolved anew for each delivery."""
@@ -211,11 +212,12 @@ class Dispatcher:
 
     def _payload(self, conn: Connection, person: PersonRow, unsent: list[CsorRow]) -> tuple[list[CsorRow], bytes]:
         """The batch, and the rows in it. What came back to what CSOR has already needs no sending."""
-        birth = Birth.read(self._summary(person).birth, timezone=self._terms.timezone)
+        birth = Birth.read(self._summary(person).birth, timezone=self._terms.timezone, minutes=self._terms.minutes)
         batch = {
             "schema_version": SCHEMA_VERSION,
             "trust": self._terms.trust,
             "csor_id": _text(person.csor_id),
+            "minutes": self._terms.minutes.value,
         }
         wires = {row.record_id: self._wire(row, birth) for row in unsent}
         known = accepted.contents(conn, list(wires))

@@ -185,6 +185,8 @@ class Disclosure(Positioned):
     """What the gate before every delivery is told."""
 
     legal_basis: LegalBasis | None = None
+    minutes: Literal["utc", "wall-clock"] = "utc"
+    """By which clock minutes from birth are counted; set before the first delivery: what was sent is not sent anew."""
 
 
 class Results(Positioned):

@@ -49,6 +49,10 @@ class Batch(BaseModel):
     schema_version: Literal["1"]
     trust: str = Field(pattern=r"^[A-Z0-9]{3,6}$", description="ODS code of the sending trust.")
     csor_id: str = Field(pattern=_KEY, description="Keyed pseudonym of the child.")
+    minutes: Literal["utc", "wall-clock"] = Field(
+        description="By which clock minutes from birth are counted: true intervals, or an hour more or less across a "
+        "change of the clock."
+    )
     rows: list[Any]
 
 

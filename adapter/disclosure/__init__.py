@@ -1,6 +1,6 @@
 """WHAT MAY LEAVE: the gate before every delivery, and the form in which a row leaves. Pure; fails shut."""
 
-from adapter.disclosure.birth import Birth
+from adapter.disclosure.birth import Birth, Minutes
 from adapter.disclosure.gate import (
     Allowed,
     Child,
@@ -23,6 +23,7 @@ __all__ = [
     "Child",
     "GateSettings",
     "LegalBasis",
+    "Minutes",
     "Nation",
     "NumberClass",
     "Objection",

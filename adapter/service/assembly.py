@@ -20,7 +20,7 @@ import structlog
 from adapter import __version__, cohort, config, fhir, mapping
 from adapter.assertion import OF_FEED, Item, ItemKind
 from adapter.config import CsorApiSink, FhirSearchSource, FolderSink, TrustSettings
-from adapter.disclosure import GateSettings, LegalBasis, Nation, Peer, PeerKind
+from adapter.disclosure import GateSettings, LegalBasis, Minutes, Nation, Peer, PeerKind
 from adapter.dispatch import Deliver, Dispatcher, Terms
 from adapter.envelope import Media, utc_us
 from adapter.errors import ExitCode, Problem, ProblemCode, SetupError
@@ -357,6 +357,7 @@ def terms(settings: TrustSettings, *, made_by: str) -> Terms:
         trust=settings.site.ods_code,
         nation=Nation(settings.site.nation.value),
         timezone=settings.site.timezone,
+        minutes=Minutes(settings.disclosure.minutes),
         gate=GateSettings(test_mode=settings.test_mode, legal_basis=legal),
         peer=lambda: _peer(settings.sink),
         made_by=made_by,

@@ -21,6 +21,7 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     schema_version: msgspec.Raw
     trust: msgspec.Raw
     csor_id: msgspec.Raw
+    minutes: msgspec.Raw
     rows: list[msgspec.Raw]
 
 
@@ -55,10 +56,11 @@ def ndjson(batch: bytes) -> bytes:
     """Each row with the batch's own fields before it; numbers and texts stay byte for byte as they were."""
     # indent=-1 takes all white space out, so that a row is one line.
     parts = msgspec.json.decode(msgspec.json.format(batch, indent=-1), type=_Batch)
-    head = b'{"schema_version":%b,"trust":%b,"csor_id":%b,' % (
+    head = b'{"schema_version":%b,"trust":%b,"csor_id":%b,"minutes":%b,' % (
         bytes(parts.schema_version),
         bytes(parts.trust),
         bytes(parts.csor_id),
+        bytes(parts.minutes),
     )
     return b"".join(head + bytes(row)[1:] + b"\n" for row in parts.rows)
 

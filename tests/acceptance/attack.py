@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from statistics import mean, median
 
+from adapter.disclosure import Minutes
 from tests.acceptance import attack_calendar as calendar
 from tests.acceptance import attack_others as others
 from tests.acceptance.attack_calendar import DAY
@@ -93,7 +94,7 @@ class Experiment:
 
     @cached_property
     def seen_by_wall_clock(self) -> list[Seen]:
-        return [read(sent) for sent in self._cohort.payload(calendar.text_by_wall_clock)]
+        return [read(sent) for sent in self._cohort.payload(Minutes.WALL_CLOCK)]
 
     def hours(self) -> Hours:
         attack, errors, padded = Attack(self.habits, Uses()), [], []
@@ -132,11 +133,12 @@ class Experiment:
         """Of children of whom nothing is told but samples round the clock."""
         crossing = [number for number, seen in enumerate(self.seen) if _is_across(seen, self.truth[number])]
         others_of_them = sorted(set(range(len(self.seen))) - set(crossing))
-        attack = Attack(self.habits, EVERYTHING)
+        attack, by_wall = Attack(self.habits, EVERYTHING), Attack(self.habits, EVERYTHING, is_wall_clock=True)
         return [
             self._line(f"{SAMPLES}, all of these together", attack, self.seen, bound=0.13),
             self._line(f"{SAMPLES}, across a change of the clock", attack, self.seen, bound=0.90, of=crossing),
             self._line(f"{SAMPLES}, across none", attack, self.seen, bound=0.08, of=others_of_them),
+            self._line(f"{SAMPLES}, `minutes: wall-clock`", by_wall, self.seen_by_wall_clock, bound=CHANCE),
         ]
 
     def proposals(self, *, children: int = 250) -> list[Line]:

@@ -68,11 +68,6 @@ def text_of(instant: int) -> str:
     return (_START + timedelta(minutes=instant + ahead)).isoformat() + ("+01:00" if ahead else "+00:00")
 
 
-def text_by_wall_clock(instant: int) -> str:
-    """The same with the offset struck off: differences of such times are those of the wall clock."""
-    return (_START + timedelta(minutes=wall(instant))).isoformat() + "+00:00"
-
-
 def days_of_month(month: str) -> range:
     first = date.fromisoformat(f"{month}-01")
     following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)

@@ -1,6 +1,6 @@
 """A thousand invented children as the receiver sees them: payload B by the real disclosure, ids by the real keys."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapter import disclosure, identity
-from adapter.disclosure import Birth
+from adapter.disclosure import Birth, Minutes
 from adapter.dispatch import record_text
 from adapter.settle.loading import record_id_of
 from adapter.store.sealing import KeyRing
@@ -18,7 +18,6 @@ from tests.acceptance.attack_habits import HABITS, Entry, Habit, Stay, a_birth, 
 
 LONDON = ZoneInfo("Europe/London")
 FIRST, LAST = calendar.day_of("2023-01-01"), calendar.day_of("2025-07-01")
-TextOf = Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +67,20 @@ class Cohort:
         self._children = list(_children(Random(seed), count=children, habits=habits))
         self.truth = [Truth(calendar.wall(each.stay.born), each.twin) for each in self._children]
 
-    def payload(self, text_of: TextOf = calendar.text_of) -> list[Sent]:
-        """What leaves; another `text_of` shows what would leave if times were told otherwise."""
-        return [self._sent(number, child, text_of) for number, child in enumerate(self._children)]
+    def payload(self, minutes: Minutes = Minutes.UTC) -> list[Sent]:
+        """What leaves, with minutes from birth by this clock."""
+        return [self._sent(number, child, minutes) for number, child in enumerate(self._children)]
 
-    def _sent(self, number: int, child: _Child, text_of: TextOf) -> Sent:
+    def _sent(self, number: int, child: _Child, minutes: Minutes) -> Sent:
         chance = Random(f"{self._seed} {number} sending")
         born: int | date = child.stay.born
         if child.is_day_only:
             born = calendar.date_of(calendar.wall(child.stay.born) // calendar.DAY)
-        text = _said(born, text_of)
-        birth = Birth.read(text, timezone=LONDON)
+        text = _said(born)
+        birth = Birth.read(text, timezone=LONDON, minutes=minutes)
         rows = []
         for nth, entry in enumerate(child.entries):
-            fields = entry.plain | {name: _said(time, text_of) for name, time in entry.times.items()}
+            fields = entry.plain | {name: _said(time) for name, time in entry.times.items()}
             if entry.kind == "infant":
                 fields["birth_datetime"] = text
             came = max(entry.filed, child.released) + chance.randrange(1, 4)
@@ -104,8 +103,8 @@ def a_ring(folder: Path) -> KeyRing:
     return KeyRing.open(folder / "keys", bytes(range(32)), create=True)
 
 
-def _said(time: int | date, text_of: TextOf) -> str:
-    return text_of(time) if isinstance(time, int) else time.isoformat()
+def _said(time: int | date) -> str:
+    return calendar.text_of(time) if isinstance(time, int) else time.isoformat()
 
 
 def _children(chance: Random, *, count: int, habits: Sequence[Habit]) -> Iterator[_Child]:

@@ -15,7 +15,7 @@ from adapter.csor.payload import SCHEMA_VERSION, batch_model
 from adapter.csor.record import KINDS
 from tests.acceptance import attack_others as others
 from tests.acceptance import attack_sources as sources
-from tests.acceptance.attack import CHANCE, Experiment, Hours, Line, table
+from tests.acceptance.attack import CHANCE, SAMPLES, Experiment, Hours, Line, table
 from tests.acceptance.attack_cohort import kinds_of
 from tests.acceptance.attack_habits import round_the_clock
 from tests.integration.trust import Trust
@@ -52,7 +52,7 @@ def test_every_kind_of_row_left_and_the_receiver_would_take_it(experiment: Exper
     assert len(cohort) == 1000
     assert kinds_of(cohort) == set(KINDS)
     for child in cohort[:5]:
-        head = {"schema_version": SCHEMA_VERSION, "trust": "RXX", "csor_id": child.csor_id}
+        head = {"schema_version": SCHEMA_VERSION, "trust": "RXX", "csor_id": child.csor_id, "minutes": "utc"}
         batch_model().model_validate_json(json.dumps({**head, "rows": child.rows[:1000]}))
 
 
@@ -65,6 +65,13 @@ def test_ids_versions_order_and_sizes_tell_no_day(lines: list[Line]) -> None:
     line = next(line for line in lines if line.attack.startswith("ids"))
     assert line.bound == CHANCE
     assert line.interval(Z)[0] <= CHANCE
+
+
+def test_of_samples_alone_minutes_by_the_wall_clock_tell_no_day(lines: list[Line]) -> None:
+    by_utc = next(line for line in lines if line.attack == f"{SAMPLES}, all of these together")
+    by_wall = next(line for line in lines if line.attack == f"{SAMPLES}, `minutes: wall-clock`")
+    assert by_wall.bound == CHANCE
+    assert by_wall.interval(Z)[0] <= CHANCE < by_utc.interval(Z)[0]
 
 
 def test_an_id_that_told_the_day_would_be_caught(experiment: Experiment) -> None:

@@ -13,7 +13,7 @@ from adapter.csor.record import KINDS, field_leaves
 
 def a_batch(kind: str, **fields: Any) -> dict[str, Any]:
     row = {"record_id": "B" * 26, "kind": kind, "version": 1, "deleted": False, "fields": fields}
-    return {"schema_version": "1", "trust": "RTH", "csor_id": "A" * 26, "rows": [row]}
+    return {"schema_version": "1", "trust": "RTH", "csor_id": "A" * 26, "minutes": "utc", "rows": [row]}
 
 
 def is_accepted(batch: dict[str, Any]) -> bool:

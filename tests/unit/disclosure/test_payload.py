@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from adapter.csor.fields import Leaves
 from adapter.csor.payload import row_models
 from adapter.csor.record import KINDS, field_leaves
-from adapter.disclosure import disclose
+from adapter.disclosure import Birth, Minutes, disclose
 from adapter.disclosure.grammar import TEXT_SHAPES, is_code
-from tests.unit.disclosure.builders import born
+from tests.unit.disclosure.builders import LONDON, born
 
 LAB: dict[str, Any] = {
     "analyte": "crp",
@@ -242,3 +242,19 @@ def test_what_leaves_is_always_what_the_published_schema_takes(kind: str, data: 
     left = disclose(kind, fields, birth=born())
     row = {"record_id": "r" * 32, "kind": kind, "version": 1, "deleted": False, "fields": left}
     row_models()[kind].model_validate(row)
+
+
+@pytest.mark.parametrize(
+    ("event", "by_utc", "by_wall"),
+    [
+        ("2026-03-28T06:00:00+00:00", 360, 360),
+        ("2026-03-29T06:00:00+01:00", 1740, 1800),  # the night of the change is an hour shorter
+        ("2026-10-25T06:00:00+00:00", 304200, 304200),
+        ("2026-10-25T01:30:00+01:00", 303870, 303930),  # comes twice on the wall
+        ("2026-10-25T01:30:00+00:00", 303930, 303930),
+    ],
+)
+def test_minutes_are_true_intervals_unless_the_trust_counts_by_the_wall(event: str, by_utc: int, by_wall: int) -> None:
+    for minutes, expected in ((Minutes.UTC, by_utc), (Minutes.WALL_CLOCK, by_wall)):
+        birth = Birth.read("2026-03-28T00:00:00+00:00", timezone=LONDON, minutes=minutes)
+        assert birth.minutes_to(event) == expected

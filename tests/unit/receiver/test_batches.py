@@ -24,7 +24,14 @@ def a_row(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def a_batch(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {"schema_version": "1", "trust": "RXX", "csor_id": CSOR_ID, "rows": list(rows or [a_row()]), **changes}
+    return {
+        "schema_version": "1",
+        "trust": "RXX",
+        "csor_id": CSOR_ID,
+        "minutes": "utc",
+        "rows": list(rows or [a_row()]),
+        **changes,
+    }
 
 
 def send(url: str, batch: dict[str, Any] | bytes, *, key: str = KEY, **headers: str) -> requests.Response:
