@@ -10,16 +10,17 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated, NamedTuple
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from adapter import config
-from adapter.config import LOOPBACK, CsorApiSink, FolderSink, FolderSource, Listening, TrustSettings
+from adapter.cli.doctor_fhir import examine_server
+from adapter.cli.doctor_found import Found, Grade
+from adapter.config import LOOPBACK, CsorApiSink, FhirSearchSource, FolderSink, FolderSource, Listening, TrustSettings
 from adapter.errors import AdapterError, ExitCode, SetupError
 from adapter.service.assembly import Mappings, open_ring, open_store
 from adapter.service.listening import refuse_if_untrusted
@@ -35,31 +36,30 @@ _FEW_DAYS = 30
 _OLD_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Grade(StrEnum):
-    OK = "ok"
-    LOOK = "look"
-    """It works, but a person should look."""
-    WRONG = "wrong"
+def doctor(
+    config_file: Annotated[Path, typer.Option("--config", help="The trust file.")],
+    patient: Annotated[
+        str, typer.Option("--patient", metavar="ID", help="By whom FHIR searches of single patients are tried.")
+    ] = "",
+) -> None:
+    """Configuration, keys, disk, ports, FHIR servers and CSOR's address, each with what to do. Exit 1 if one is wrong.
 
-
-class Found(NamedTuple):
-    """One answer."""
-
-    grade: Grade
-    about: str
-    text: str
-
-
-def doctor(config_file: Annotated[Path, typer.Option("--config", help="The trust file.")]) -> None:
-    """Configuration, keys, disk, ports and CSOR's address, each with what to do. Exit 1 if something is wrong."""
-    found = list(examine(config_file))
-    for each in found:
+    FHIR servers are asked once for each search, within their limits; nothing they answer is stored or printed.
+    """
+    found = []
+    for each in examine(config_file, patient_id=patient):
+        found.append(each)
         typer.echo(f"{each.grade.value:<6} {each.about:<14} {each.text}")
+    asks = dict.fromkeys((each.about, each.ask) for each in found if each.ask)
+    if asks:
+        typer.echo("\nAsk the teams of the servers for:")
+    for number, (about, ask) in enumerate(asks, start=1):
+        typer.echo(f"{number:>3}. {about}: {ask}")
     if any(each.grade is Grade.WRONG for each in found):
         raise typer.Exit(ExitCode.FILES_FAILED)
 
 
-def examine(config_file: Path) -> Iterator[Found]:
+def examine(config_file: Path, *, patient_id: str = "") -> Iterator[Found]:
     """Everything that can be asked; a trust file that cannot be read ends it at once."""
     try:
         settings = config.load_trust(config_file)
@@ -73,6 +73,9 @@ def examine(config_file: Path) -> Iterator[Found]:
     running = is_locked(settings.data_folder)
     yield from _store(settings, running=running)
     for source in settings.sources:
+        if isinstance(source, FhirSearchSource):
+            yield from examine_server(settings, source, patient_id=patient_id)
+            continue
         yield _source(source, running=running)
         if isinstance(source, Listening):
             yield from _security(source)
@@ -157,17 +160,15 @@ def _store(settings: TrustSettings, *, running: bool) -> Iterator[Found]:
     yield _tried("store", opened)
 
 
-def _source(source: object, *, running: bool) -> Found:
-    name = f"source {getattr(source, 'name', '')}"
+def _source(source: Listening | FolderSource, *, running: bool) -> Found:
+    name = f"source {source.name}"
     if isinstance(source, Listening):
         return _port(name, source, running=running)
-    if isinstance(source, FolderSource):
-        if not source.path.is_dir():
-            return Found(Grade.WRONG, name, f"there is no folder {source.path}")
-        can_move = os.access(source.path, os.R_OK | os.W_OK)
-        text = f"{source.path} can be read" + ("" if can_move else ", but not written: files cannot be moved away")
-        return Found(Grade.OK if can_move else Grade.WRONG, name, text)
-    return _reachable(name, str(getattr(source, "base_url", "")), ca=None)
+    if not source.path.is_dir():
+        return Found(Grade.WRONG, name, f"there is no folder {source.path}")
+    can_move = os.access(source.path, os.R_OK | os.W_OK)
+    text = f"{source.path} can be read" + ("" if can_move else ", but not written: files cannot be moved away")
+    return Found(Grade.OK if can_move else Grade.WRONG, name, text)
 
 
 def _port(name: str, source: Listening, *, running: bool) -> Found:

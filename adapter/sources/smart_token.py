@@ -160,6 +160,12 @@ class SignIn:
         with self._lock:
             return any(_covers(scope, resource_type) for scope in self._current().scopes)
 
+    def left_out(self) -> frozenset[str]:
+        """What was asked for and not granted, as it was written."""
+        with self._lock:
+            granted = self._current().scopes
+        return frozenset(each for each in self.endpoint.scopes if each not in granted)
+
     def _current(self) -> _Granted:
         moment, granted = self.clock(), self._granted
         if granted is not None and moment < granted.until:
