@@ -15,16 +15,15 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from adapter.chart import sealed
-from adapter.chart.known import Known
 from adapter.config import FhirSearchRules
 from adapter.envelope import utc_us
-from adapter.errors import Declined, NotNow, SourceError, SourceFault
+from adapter.errors import Declined, Halted, NotNow, SourceError, SourceFault
 from adapter.pipeline.reception import Reception
 from adapter.service import bulk_papers as papers_of_jobs
 from adapter.service.assembly import utc_now
 from adapter.service.bulk_files import Sorting, fetch, spool_name
 from adapter.service.bulk_intake import Intake, Place, Scope, note_sorted
+from adapter.service.bulk_members import Members
 from adapter.service.bulk_orders import PATIENT, Terms, next_order, terms_of, wait_us
 from adapter.service.bulk_papers import Papers, key_of
 from adapter.service.bulk_withdrawal import Withdrawals
@@ -35,7 +34,7 @@ from adapter.store.bulk import JobRow, TypeRow
 from adapter.store.bulk_spool import Spool
 from adapter.store.database import Connection, Database
 from adapter.store.inbox import Inbox
-from adapter.store.sealing import KeyDestroyed, KeyRing
+from adapter.store.sealing import KeyDestroyed, KeyRing, Tampered
 from adapter.store.states import BulkState
 
 log = structlog.get_logger()
@@ -44,12 +43,13 @@ _IDLE_S = 30.0
 _LONGEST_WAIT_S = 3600.0
 _MOST_TRIES = 30
 """Of a server that answers with errors when asked how far it is; with growing waits this is a day."""
-_MOST_NEWCOMERS = 200
+_DELETE_TRIES = 3
 _KEPT = 20
 """Exports that have ended, for whoever looks back."""
 QUEUE_LIMIT = 64
 """Bundles that may wait in the inbox: the live feeds stand in the same queue."""
-_KNOWN = msgspec.json.Decoder(Known)
+
+_BEFORE_TAKING = frozenset({BulkState.STARTING, BulkState.EXPORTING, BulkState.DOWNLOADING})
 
 MAX_WAIT = "max-wait"
 LOST = "lost"
@@ -78,6 +78,9 @@ class Exporter:
         self._hold_us = int(hold.total_seconds() * 1_000_000)
         self._queue_limit = queue_limit
         self._withdrawals = Withdrawals(rooms.database, rooms.ring, rooms.inbox, source=source)
+        self._members = Members(
+            rooms.database, rooms.ring, self._withdrawals, (source, self._terms), hold_us=self._hold_us
+        )
 
     def turn(self, wire: Wire, stop: threading.Event) -> float:
         """As far as it goes now; seconds until it is worth another. Halted and setup faults fly on."""
@@ -94,8 +97,11 @@ class Exporter:
                 self._step(job, server, wire.base_url)
             except _Later as error:
                 return error.wait_s
-            except KeyDestroyed:
+            except (KeyDestroyed, Tampered):
                 self._fail(job, UNREADABLE)
+            except Halted as error:
+                self._note(job, error.fault.value)
+                raise
             except Declined as error:
                 self._declined(job, error)
             except NotNow as error:
@@ -110,9 +116,9 @@ class Exporter:
             if job is not None:
                 return job
             known = bulk.types(conn, self._source, self._terms.level)
-        newcomers = self._newcomers(now_us)
+        newcomers = self._members.newcomers(now_us)
         order = next_order(self._terms, known, now_us=now_us)
-        if newcomers and not self._has_just_failed(now_us):
+        if newcomers and not self._members.has_just_failed(now_us):
             order = Order(self._terms.level, self._terms.types, patients=tuple(newcomers), join=self._rules.type_join)
         return None if order is None else self._begin(order, newcomers=tuple(newcomers.values()))
 
@@ -183,7 +189,7 @@ class Exporter:
 
     def _keep(self, job: JobRow, papers: Papers) -> None:
         """Where to ask is on disk before it is asked (behaviour 41)."""
-        self._write(job._replace(tries=0), BulkState.EXPORTING, papers)
+        self._write(_calm(job), BulkState.EXPORTING, papers)
 
     def _order(self, job: JobRow, papers: Papers) -> Order:
         return Order(
@@ -204,14 +210,14 @@ class Exporter:
         found = server.status(papers.status_url)
         if isinstance(found, Waiting):
             wait_s = max(found.retry_after_s or 0.0, self._rules.poll_min_s)
-            row = job._replace(tries=0, percent=found.percent)
+            row = _calm(job)._replace(percent=found.percent)
             self._write(row._replace(next_us=_in(wait_s)), BulkState.EXPORTING, papers)
             return
         if papers.is_adopted and not self._order(job, papers).is_of(found.request):
             server.delete(papers.status_url)
             self._write(job, BulkState.STARTING, msgspec.structs.replace(papers, status_url="", is_adopted=False))
             return
-        row = job._replace(tries=0, server_time=found.transaction_time, percent=100)
+        row = _calm(job)._replace(server_time=found.transaction_time, percent=100)
         with self._rooms.database.write() as conn:
             bulk.add_files(conn, job.id, [(each.kind, _known_type(each.resource_type)) for each in found.files])
             self._moved(conn, row, BulkState.DOWNLOADING, papers.with_manifest(found))
@@ -229,7 +235,7 @@ class Exporter:
                 place = {"export": job.id, "file": row.number, "type": row.type}
                 log.error("a file of an export is not whole", feed=self._source, reason=found.trouble, **place)
         # Behaviour 43: only now that every file is on our disk.
-        self._write(job._replace(tries=0), BulkState.TAKING, papers)
+        self._write(_calm(job), BulkState.TAKING, papers)
 
     # taking
 
@@ -261,7 +267,7 @@ class Exporter:
         types = set(job.types.split(","))
         # Types that were not whole are asked for again from where they stood; but not of these patients alone.
         is_whole = types >= set(self._terms.types) and not job.since and not (papers.patients and job.reason)
-        wanted = papers.patients or self._newcomers(utc_us(utc_now()))
+        wanted = papers.patients or self._members.newcomers(utc_us(utc_now()))
         with self._rooms.database.read() as conn:
             known = bulk.types(conn, self._source, self._terms.level)
         earlier: Mapping[str, datetime] = {}
@@ -279,11 +285,7 @@ class Exporter:
     # closing
 
     def _close(self, job: JobRow, papers: Papers, server: BulkServer) -> None:
-        if self._rules.delete_after and papers.status_url:
-            try:
-                server.delete(papers.status_url)
-            except Declined as error:
-                log.warning("the export cannot be deleted", feed=self._source, export=job.id, reason=str(error))
+        is_left = self._rules.delete_after and not self._is_deleted(job, papers, server)
         affected = frozenset(filter(None, job.reason.split(",")))
         now_us = utc_us(utc_now())
         with self._rooms.database.write() as conn:
@@ -299,10 +301,22 @@ class Exporter:
             bulk.forget_deletions(conn, self._source, before_us=now_us - 2 * self._hold_us)
             counters.bump(conn, counter(self._source, "bulk.runs"))
             after = BulkState.PARTIAL if affected else BulkState.WHOLE
-            bulk.move(conn, job, after, ended_us=now_us)
+            bulk.move(conn, job, after, ended_us=now_us, is_left=is_left)
             self._fetch_joined(conn, papers)
         self._rooms.spool.remove_all(job.id)
         log.info("export taken", feed=self._source, export=job.id, state=after.value, affected=sorted(affected))
+
+    def _is_deleted(self, job: JobRow, papers: Papers, server: BulkServer) -> bool:
+        """False where it will be tried again before the next export."""
+        try:
+            server.delete(papers.status_url)
+        except Declined as error:
+            log.warning("the export cannot be deleted", feed=self._source, export=job.id, reason=str(error))
+        except NotNow as error:
+            if error.fault is SourceFault.STOPPED or job.tries < _DELETE_TRIES:
+                raise
+            return False
+        return True
 
     # newcomers
 
@@ -311,30 +325,6 @@ class Exporter:
         if papers.joined and self._terms.level != PATIENT:
             patients = tuple(name.removeprefix("Patient/") for name in papers.joined)
             self._insert(conn, Order(self._terms.level, self._terms.types, patients=patients), newcomers=())
-
-    def _newcomers(self, now_us: int) -> dict[str, int]:
-        """Ids of members whom we hold and of whom not all is in (behaviour 49), each with its id in the registry."""
-        with self._rooms.database.read() as conn:
-            rows = bulk.newly_held(conn, self._source, self._terms.level, limit=_MOST_NEWCOMERS)
-        # What was given less than a hold ago is kept, or put aside and released since.
-        settled = [row for row in rows if row.whole_us is not None and now_us - row.whole_us < self._hold_us]
-        if settled:
-            ids = [row.identifier_id for row in settled]
-            self._withdrawals.of_newcomers(ids)
-            with self._rooms.database.write() as conn:
-                bulk.patients_whole(conn, self._source, self._terms.level, ids)
-        return {self._id(row): row.identifier_id for row in rows if row not in settled}
-
-    def _id(self, row: bulk.MemberRow) -> str:
-        known = _KNOWN.decode(self._rooms.ring.unseal(row.key_id, row.sealed, sealed.IDENTIFIER))
-        return known.identifier.value.removeprefix("Patient/")
-
-    def _has_just_failed(self, now_us: int) -> bool:
-        with self._rooms.database.read() as conn:
-            last = bulk.last_job(conn, self._source, self._terms.level)
-        if last is None or last.state == BulkState.WHOLE:
-            return False
-        return now_us - (last.ended_us or 0) < self._terms.every.total_seconds() * 1_000_000
 
     # what went wrong
 
@@ -348,10 +338,15 @@ class Exporter:
             return _IDLE_S
         backed_off: float = self._rules.poll_min_s * 2 ** min(tries - 1, 12)
         wait_s = max(error.retry_after_s or 0.0, min(_LONGEST_WAIT_S, backed_off))
-        with self._rooms.database.write() as conn:
-            bulk.move(conn, job._replace(tries=tries, next_us=_in(wait_s)), BulkState(job.state))
-            counters.bump(conn, counter(self._source, f"bulk.fault.{error.fault.value}"))
+        self._note(job._replace(tries=tries, next_us=_in(wait_s)), error.fault.value)
         return wait_s
+
+    def _note(self, job: JobRow, fault: str) -> None:
+        """Why it waits; what is known of its types by then is not written over."""
+        reason = fault if job.state in _BEFORE_TAKING else job.reason
+        with self._rooms.database.write() as conn:
+            bulk.move(conn, job._replace(reason=reason), BulkState(job.state))
+            counters.bump(conn, counter(self._source, f"bulk.fault.{fault}"))
 
     def _declined(self, job: JobRow, error: SourceError) -> None:
         log.error("an export failed", feed=self._source, export=job.id, state=job.state, reason=str(error))
@@ -399,6 +394,11 @@ class _Later(Exception):
     def __init__(self, wait_s: float) -> None:
         super().__init__()
         self.wait_s = wait_s
+
+
+def _calm(job: JobRow) -> JobRow:
+    """Whatever went wrong before is over."""
+    return job._replace(tries=0, reason="")
 
 
 def _asked(job: JobRow, name: str, before: TypeRow | None, *, is_whole: bool) -> TypeRow:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 import structlog
 
-from adapter.errors import SourceFault
+from adapter.errors import Declined, SourceFault
 from adapter.service.bulk_papers import Papers, key_of
 from adapter.sources import fhir_bulk_lines
 from adapter.sources.fhir_bulk import BulkServer, Lost
@@ -37,6 +37,8 @@ _MOST_LINES_TOLD = 20
 TORN = "torn"
 GONE = "gone"
 EXPIRED = "expired"
+REFUSED = "refused"
+_NOTHING_OF = frozenset({GONE, EXPIRED, REFUSED})
 
 
 def spool_name(number: int) -> str:
@@ -57,9 +59,8 @@ def fetch(server: BulkServer, spool: Spool, job: JobRow, papers: Papers, row: Fi
         found = _once(server, spool, job, papers, row)
         # What is torn may have been torn on the way: that it is so at the server shows the second time.
         return _once(server, spool, job, papers, row) if found.trouble else found
-    except Lost:
-        spool.remove(job.id, spool_name(row.number))
-        return row._replace(trouble=GONE)
+    except Declined as error:
+        return row._replace(trouble=GONE if isinstance(error, Lost) else REFUSED)
 
 
 def _once(server: BulkServer, spool: Spool, job: JobRow, papers: Papers, row: FileRow) -> FileRow:
@@ -139,6 +140,8 @@ class Sorting:
                 writers[part_of(patient or name, self.parts)].write(raw + b"\n")
 
     def _lines(self, row: FileRow) -> Iterator[tuple[int, bytes]]:
+        if row.trouble in _NOTHING_OF:
+            return
         number = 0
         for chunk in self._spool.chunks(self._job.id, spool_name(row.number), key_id=key_of(self._job)):
             for raw in chunk.split(b"\n")[:-1]:

@@ -55,6 +55,7 @@ def _running(conn: Connection, job: JobRow, now: datetime) -> dict[str, Any]:
         "files_done": sum(row.is_in for row in files),
         "parts": job.parts,
         "parts_done": max(0, job.taken),
+        "trouble": job.reason,
         "tries": job.tries,
     }
 

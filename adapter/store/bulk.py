@@ -297,6 +297,11 @@ def whole_among(conn: Connection, source: str, level: str, blinds: Sequence[byte
     return {blind for (blind,) in select_in(conn, statement, blinds, after=(source, level))}
 
 
+def forget_patients(conn: Connection, identifier_ids: Sequence[int]) -> None:
+    """Nothing is held under these any more."""
+    run_many(conn, "DELETE FROM bulk_patient WHERE identifier_id = ?", [(each,) for each in identifier_ids])
+
+
 def held_among(conn: Connection, blinds: Sequence[bytes]) -> set[bytes]:
     """Which of these patients, by the registry's blind, we hold or keep."""
     statement = "SELECT blind FROM identifier WHERE state <> 'alias' AND blind IN ({})"

@@ -1,6 +1,6 @@
 """Lines of an export on our own disk, between the server and the inbox: packed, sealed, chunk by chunk.
 
-    length 4 | sealed (packed lines), bound to its file and place ...
+    length 4 | sealed (packed lines), bound to its file and place ... | an empty one
 
 A file is written under a draft name and renamed once all of it is on disk; what a crash leaves as a draft is written
 anew. Names hold the number of the export and of the file, nothing else.
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from adapter.store.faults import StoreFull, StoreUnavailable
-from adapter.store.sealing import KeyRing
+from adapter.store.sealing import KeyRing, Tampered
 
 _LENGTH_BYTES = 4
 _FASTEST = 1
@@ -33,16 +33,21 @@ class Spool:
         return SpoolWriter(self._path(job_id, name), self._ring, key_id, chunk_bytes)
 
     def chunks(self, job_id: int, name: str, *, key_id: bytes) -> Iterator[bytes]:
-        """Runs of whole lines, in order; nothing where there is no such file."""
+        """Runs of whole lines, in order. Tampered where the file is not there, or not as it was written."""
         path = self._path(job_id, name)
         if not path.exists():
-            return
+            raise Tampered("a file of an export has gone from the data folder")
         with path.open("rb") as file:
             number = 0
+            lines = None
             while length := file.read(_LENGTH_BYTES):
                 sealed = file.read(int.from_bytes(length))
-                yield zlib.decompress(self._ring.unseal(key_id, sealed, _purpose(path, number)))
+                lines = zlib.decompress(self._ring.unseal(key_id, sealed, _purpose(path, number)))
+                if lines:
+                    yield lines
                 number += 1
+            if lines != b"":
+                raise Tampered("a file of an export is shorter than it was written")
 
     def remove(self, job_id: int, name: str) -> None:
         """One file."""
@@ -94,8 +99,10 @@ class SpoolWriter:
 
     def flush(self) -> None:
         """What is in memory goes to the file; not yet to the disk."""
-        if not self._buffer:
-            return
+        if self._buffer:
+            self._seal()
+
+    def _seal(self) -> None:
         packed = zlib.compress(self._buffer, _FASTEST)
         sealed = self._ring.seal(self._key_id, packed, _purpose(self._path, self._number))
         self._append(len(sealed).to_bytes(_LENGTH_BYTES) + sealed)
@@ -103,10 +110,16 @@ class SpoolWriter:
         self._buffer.clear()
 
     def finish(self) -> None:
-        """All of it is on disk at return, under its name."""
+        """All of it is on disk at return, under its name; an empty chunk says that it is all."""
         self.flush()
+        self._seal()
         self._append(b"", to_disk=True)
         os.rename(self._draft, self._path)
+        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _append(self, data: bytes, *, to_disk: bool = False) -> None:
         try:

@@ -35,6 +35,7 @@ def erase_persons(conn: Connection, person_ids: Sequence[int]) -> list[bytes]:
     verdicts.forget(conn, assertion_ids)
     assertions.delete_of(conn, identifier_ids)
     crawls.forget(conn, identifier_ids)
+    bulk.forget_patients(conn, identifier_ids)
     run_many(
         conn,
         "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, note = NULL, subject = NULL,"

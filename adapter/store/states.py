@@ -114,7 +114,7 @@ BULK_MOVES: Mapping[BulkState, frozenset[BulkState]] = {
     BulkState.EXPORTING: frozenset({BulkState.STARTING, BulkState.DOWNLOADING, BulkState.FAILED}),
     BulkState.DOWNLOADING: frozenset({BulkState.TAKING, BulkState.FAILED}),
     BulkState.TAKING: frozenset({BulkState.CLOSING, BulkState.FAILED}),
-    BulkState.CLOSING: frozenset({BulkState.WHOLE, BulkState.PARTIAL}),
+    BulkState.CLOSING: frozenset({BulkState.WHOLE, BulkState.PARTIAL, BulkState.FAILED}),
     BulkState.WHOLE: frozenset(),
     BulkState.PARTIAL: frozenset(),
     BulkState.FAILED: frozenset(),

@@ -11,7 +11,7 @@ from adapter.simulator.fhir_faults import Answer, Effect, Fault, Interaction, Re
 from adapter.simulator.fhir_versions import instant
 from adapter.store import bulk
 from adapter.store.faults import StoreError
-from tests.acceptance.polling_run import PollingRun
+from tests.acceptance.polling_run import PART_KILLS, PollingRun
 from tests.fakes.exporting_hospital import GROUP
 
 INTERACTIONS: tuple[Interaction, ...] = ("export", "export-status", "export-file", "export-delete")
@@ -35,6 +35,9 @@ class ExportRun(PollingRun):
 
     def kill_at_statement(self, *, nth: int) -> None:
         """It dies at the nth statement of the steps of an export."""
+        if self._since_group >= PART_KILLS:
+            self._kill()
+            self.service.ensure_up()
         self.service.arm("export", nth)
         self._wait_for_death(self.service.died_inside)
         self.service.disarm()

@@ -293,6 +293,57 @@ def test_files_are_not_asked_for_once_they_have_expired(export: Export, server: 
     assert set(here.since.values()) == {""}
 
 
+def test_a_file_that_is_refused_leaves_its_type_where_it_stood(export: Export, server: FhirServer) -> None:
+    here = export(server)
+    refused = Fault(effect=faults.status(403), interactions=("export-file",), resource_type="Condition", times=None)
+    server.faults.add(refused)
+    here.until_idle()
+    stood = here.since
+    server.faults.clear()
+    here.run()
+
+    assert here.states[0] == "partial"
+    assert [name for name, since in stood.items() if not since] == ["Condition"]
+    assert here.since["Condition"] != ""
+
+
+def test_files_that_were_damaged_on_our_disk_are_fetched_again(
+    export: Export, server: FhirServer, faultless: list[str]
+) -> None:
+    server.exports.settings.polls = 0
+    here = export(server)
+    server.faults.add(Fault(effect=faults.status(500), interactions=("export-file",), skip=6, times=None))
+    here.turn()
+    server.faults.clear()
+    spooled = sorted((here.file.parent / "data" / "exports").iterdir())
+    spooled[0].write_bytes(spooled[0].read_bytes()[:-40])
+    here.make_due()
+    here.turn()
+    after = here.states
+    here.run()
+
+    assert after == ["failed"]
+    assert here.states == ["failed", "whole"]
+    assert here.rows == faultless
+    assert [job.is_deleted for job in server.exports.jobs] == [True, True]
+
+
+@pytest.mark.behaviour(42)
+def test_an_export_that_cannot_be_deleted_now_is_deleted_before_the_next(export: Export, server: FhirServer) -> None:
+    here = export(server)
+    server.faults.add(Fault(effect=faults.status(500), interactions=("export-delete",), times=4))
+    here.until_idle()
+    ended, is_known = here.states, here.jobs[0].sealed is not None
+    server.seen.clear()
+    here.run()
+
+    assert ended == ["whole"]
+    assert is_known
+    deleted = [one.url.rpartition("/")[2] for one in server.seen if one.interaction == "export-delete"]
+    assert deleted[0] == "1"
+    assert all(job.sealed is None for job in here.jobs)
+
+
 @pytest.mark.behaviour(10)
 @pytest.mark.parametrize("is_named", [False, True])
 def test_no_token_goes_to_the_host_where_the_files_are(export: Export, server: FhirServer, is_named: bool) -> None:
@@ -317,6 +368,8 @@ def test_a_file_on_a_host_that_nobody_has_named_is_not_fetched(export: Export, s
 
     assert elsewhere.seen == []
     assert here.jobs[0].state == "downloading"
+    status = read_status(here.trust.settings)["exports"]["fhir"][f"Group/{GROUP}"]
+    assert status["trouble"] == "link-elsewhere"
 
 
 @pytest.mark.behaviour(44)
