@@ -79,22 +79,22 @@ def _measured(vendor: str, children: int) -> Found:
         if server.violations:
             raise AssertionError(f"{vendor}: {server.violations[0]}")
         rules = config.rules_of(source, trust.fhir_search)
-        least = 1 + sum(_least(server, settings, rules, number) for number in range(children))
+        least = 1 + _least(server, settings, rules, children)
         looked_up = sum("identifier" in one.query for one in server.seen if one.resource_type == "Patient")
         requests = len(server.seen) + len(desk.asked)
     return Found(vendor=vendor, children=children, requests=requests, looked_up=looked_up, least=least)
 
 
-def _least(server: FhirServer, settings: Settings, rules: FhirSearchRules, number: int) -> int:
-    person = a_child(number).person
-    patient_id = reference("Patient", person.hospital_number)["reference"].removeprefix("Patient/")
+def _least(server: FhirServer, settings: Settings, rules: FhirSearchRules, children: int) -> int:
+    numbers = [a_child(number).person.hospital_number for number in range(children)]
+    ids = [reference("Patient", each)["reference"].removeprefix("Patient/") for each in numbers]
     searches: dict[str, list[dict[str, str]]] = {}
     for resource_type, each in (rules.types or {}).items():
         fixed = {name: values[0] for name, values in each.parameters.items()}
         parts = [{name: value} for name, values in each.split.items() for value in values] or [{}]
         searches[resource_type] = [{**fixed, **part} for part in parts]
     paths = [each.path for each in rules.hydrate]
-    return least_requests(server.archive, settings, patient_id, searches=searches, references=paths)
+    return least_requests(server.archive, settings, ids, searches=searches, references=paths)
 
 
 def _admit(works: Works, children: int) -> None:

@@ -16,6 +16,7 @@ from tests.unit.simulator.fhir_counter import Counter
 from tests.unit.simulator.fhir_courses import COURSE, MERGED, day
 
 CHILD = identity("Patient", "3000002")
+_AT_WARD = [{"location": {"reference": "Location/ward"}}]
 PATIENT = {"resourceType": "Patient", "birthDate": "2026-10-01", "gender": "male", "name": [{"family": "QUILLFEATHER"}]}
 
 
@@ -104,7 +105,7 @@ def _least(settings: Settings, values: int, **searches: list[dict[str, str]]) ->
     ]
     counter = Counter([a_change("Patient", "p1"), *specimens, *tests], settings, now=NOON)
     wanted = {"Observation": [{"category": "laboratory"}], **searches}
-    return least_requests(counter.archive, settings, "p1", searches=wanted, references=["Observation.specimen"])
+    return least_requests(counter.archive, settings, ["p1"], searches=wanted, references=["Observation.specimen"])
 
 
 def test_the_fewest_requests_are_full_pages_and_references_together() -> None:
@@ -122,11 +123,25 @@ def test_the_fewest_requests_follow_each_servers_pages() -> None:
     assert _least(epic(), 250) == 1 + 1
 
 
+def test_the_fewest_requests_ask_once_for_what_belongs_to_nobody() -> None:
+    place = a_change("Location", "ward")
+    visits = [
+        a_change("Encounter", f"e{patient}", subject={"reference": f"Patient/{patient}"}, location=_AT_WARD)
+        for patient in ("p1", "p2", "p3")
+    ]
+    counter = Counter([place, *visits], epic(), now=NOON)
+    paths = ["Encounter.location.location"]
+
+    assert least_requests(counter.archive, epic(), ["p1"], searches={"Encounter": [{}]}, references=paths) == 2
+    three = least_requests(counter.archive, epic(), ["p1", "p2", "p3"], searches={"Encounter": [{}]}, references=paths)
+    assert three == 3 + 1
+
+
 def test_counting_the_fewest_requests_breaks_no_rule_and_leaves_no_trace() -> None:
     counter = Counter(fhir_timeline([COURSE]), epic(), now=day(60))
     split = [{"category": "laboratory"}, {"category": "vital-signs"}]
 
-    assert least_requests(counter.archive, epic(), CHILD, searches={"Observation": split, "Condition": [{}]}) == 3
+    assert least_requests(counter.archive, epic(), [CHILD], searches={"Observation": split, "Condition": [{}]}) == 3
     with pytest.raises(Refused):
-        least_requests(counter.archive, epic(), CHILD, searches={"Observation": [{}]})
+        least_requests(counter.archive, epic(), [CHILD], searches={"Observation": [{}]})
     assert counter.broken == []
