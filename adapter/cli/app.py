@@ -30,6 +30,7 @@ VERBS = {
     "receive": "The reference CSOR receiver.",
     "status": "Queues, counters and states.",
     "parked": "Messages that wait for a person.",
+    "told": "What a FHIR server wrote where it refused, word for word; audited.",
     "replay": "Take messages through the pipeline again.",
     "explain": "Where a row's values came from, down to the byte.",
     "completeness": "How much was filled without a human, field by field.",

@@ -16,7 +16,8 @@ from adapter.store.database import Database
 from adapter.store.sealing import KeyDestroyed, KeyRing
 
 _POSITION = b"page position"
-"""The purpose it is sealed for."""
+TOLD = b"search outcome"
+"""Purposes: what was sealed for one cannot be opened as the other."""
 
 
 class _Under(msgspec.Struct, frozen=True):
@@ -93,8 +94,10 @@ class StoredMemory:
     def trouble(self, search: Search, error: SourceError) -> None:
         """Why it could not go on, or is not called whole; where it stands is left."""
         self._troubles[search.name] = error.fault.value
+        key_id = self._ring.day_key(utc_now().date()) if error.told else None
+        told = self._ring.seal(key_id, error.told, TOLD) if key_id else None
         with self._database.write() as conn:
-            polls.set_search_trouble(conn, self._rows[search.name].id, error.fault.value)
+            polls.set_search_trouble(conn, self._rows[search.name].id, error.fault.value, key_id=key_id, told=told)
             counters.bump(conn, counter(self._source, f"fault.{error.fault.value}"))
 
     def paused_types(self) -> set[str]:

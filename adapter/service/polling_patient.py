@@ -22,7 +22,7 @@ from adapter.store.database import Database
 from adapter.store.sealing import KeyRing
 
 _POSITION = b"crawl position"
-_TOLD = b"crawl outcome"
+TOLD = b"crawl outcome"
 """Purposes: what was sealed for one cannot be opened as the other."""
 _FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 
@@ -128,7 +128,7 @@ class PatientMemory:
         error = self.errors.get(search.name)
         if error is None and search.name in self._resumed:
             return row  # what was told of an earlier page stands
-        told = self._ring.seal(self._facts.key_id, error.told, _TOLD) if error and error.told else None
+        told = self._ring.seal(self._facts.key_id, error.told, TOLD) if error and error.told else None
         row = self.rows[search.name] = row._replace(trouble=reason_of(error) if error else "", told=told)
         return row
 

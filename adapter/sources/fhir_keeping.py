@@ -73,7 +73,8 @@ class Keeping:
             counts["outcome.unknown"] = len(page.unknown)
         for code in page.incomplete:
             # Behaviour 27: what came is kept, and is not called all there is.
-            self._remark(SourceFault.INCOMPLETE, f"the server says ({code}) that it may not show all", code=code)
+            text = f"the server says ({code}) that it may not show all"
+            self._remark(SourceFault.INCOMPLETE, text, code=code, told=page.told)
 
     def _note_filter(self, ours: Ours, counts: Counter[str]) -> None:
         if ours.is_unfiltered:
@@ -105,5 +106,6 @@ class Keeping:
             _log.error("IDENTITY: " + text, **self._names)
         self._remark(SourceFault.OTHER_PATIENT, text)
 
-    def _remark(self, fault: SourceFault, text: str, *, code: str = "") -> None:
-        self._remarks.setdefault((fault, code), Declined(fault, text, code=code))
+    def _remark(self, fault: SourceFault, text: str, *, code: str = "", told: bytes = b"") -> None:
+        remark = self._remarks.setdefault((fault, code), Declined(fault, text, code=code))
+        remark.told = remark.told or told

@@ -15,6 +15,8 @@ from adapter.errors import Declined, PagingExpired, SourceError, SourceFault
 # FHIR's issue types and severities, its codes for details, and the numbers of vendors.
 _WORD = re.compile(r"[a-z]{2,20}(-[a-z]{2,20}){0,3}|MSG_[A-Z_]{2,40}|[0-9]{1,6}")
 _OTHER = "other"
+LONGEST_TOLD = 64 * 1024
+"""Of what a server writes about an error, this much is kept."""
 _HARMLESS = frozenset({"information", "success"})
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from adapter.errors import Declined, NotNow, SourceFault
 from adapter.fhir.sorting import CONTEXT_TYPES
-from adapter.sources.fhir_outcomes import Action, Issue, Outcomes, issues_of
+from adapter.sources.fhir_outcomes import LONGEST_TOLD, Action, Issue, Outcomes, issues_of
 
 _NOTHING = msgspec.Raw(b"null")
 _NO_RULES = Outcomes()
@@ -49,6 +49,8 @@ class Page(NamedTuple):
     """Codes that nobody has said the meaning of."""
     used: frozenset[str] = frozenset()
     """Parameters that its link to itself names: those that the server has used (FHIR R4, section 3.1.1.2.3)."""
+    told: bytes = b""
+    """The outcomes by which the server says that it does not show all, word for word."""
 
 
 class _Link(msgspec.Struct):
@@ -114,7 +116,13 @@ def read_page(body: bytes, *, url: str, outcomes: Outcomes = _NO_RULES, is_link:
     link = links.get("next", "")
     judged = outcomes.judged(said)
     return Page(
-        entries, _resolved(url, link) if link else "", said, bundle.timestamp or "", *judged, _used(links.get("self"))
+        entries,
+        _resolved(url, link) if link else "",
+        said,
+        bundle.timestamp or "",
+        *judged,
+        used=_used(links.get("self")),
+        told=b"\n".join(remarks)[:LONGEST_TOLD] if judged.incomplete else b"",
     )
 
 
@@ -153,7 +161,7 @@ def _check(said: Sequence[Issue], outcomes: Outcomes, *, told: bytes, is_link: b
     if is_link and outcomes.has_expired(said, status=200):
         error = outcomes.expiry("the server says of its own next link that it has expired")
     if error is not None:
-        error.told = told
+        error.told = told[:LONGEST_TOLD]
         raise error
 
 
@@ -161,7 +169,7 @@ def _no_page(said: Sequence[Issue], *, told: bytes) -> Declined:
     codes = ", ".join(issue.code for issue in said)
     text = "the answer is no FHIR Bundle" + (f" but an OperationOutcome: {codes}" if codes else "")
     error = Declined(SourceFault.NOT_A_SEARCHSET, text, code=said[0].code if said else "")
-    error.told = told if said else b""
+    error.told = told[:LONGEST_TOLD] if said else b""
     return error
 
 

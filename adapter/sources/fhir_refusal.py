@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from adapter.errors import Declined, NotNow, SourceError, SourceFault
 from adapter.outbound import retry_after_s
-from adapter.sources.fhir_outcomes import Action, Issue, Outcomes, issues_of
+from adapter.sources.fhir_outcomes import LONGEST_TOLD, Action, Issue, Outcomes, issues_of
 from adapter.sources.fhir_request import Request
 
 _BUSY = frozenset({408, 425, 429, 503})
@@ -42,7 +42,7 @@ def refusal(answer: Answer, *, request: Request, outcomes: Outcomes, now: dateti
         # Never followed: the survivor's data under the id of who was merged into them would be the wrong child's.
         code = error.code if isinstance(error, Declined) else f"http-{answer.status}"
         error = Declined(SourceFault.MERGED, str(error), code=code, survivor=survivor)
-    error.told = answer.body if issues else b""
+    error.told = answer.body[:LONGEST_TOLD] if issues else b""
     return error
 
 

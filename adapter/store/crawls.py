@@ -281,6 +281,20 @@ def to_look_at(conn: Connection, *, person_id: int | None = None) -> list[tuple[
     return [tuple(row) for row in run(conn, statement, () if person_id is None else (person_id,))]
 
 
+def told_of(conn: Connection, source: str, *, person_id: int) -> list[tuple[SearchRow, Facts]]:
+    """Searches of a child of which the server has written something, each with its identifier."""
+    facts = ", ".join(f"i.{name}" for name in Facts._fields)
+    searches = ", ".join(f"s.{name}" for name in SearchRow._fields)
+    statement = (
+        f"SELECT {searches}, {facts} FROM crawl_search s JOIN crawl_patient p ON p.id = s.patient_id"
+        " JOIN identifier i ON i.id = p.identifier_id WHERE p.source = ? AND i.person_id = ? AND s.told IS NOT NULL"
+        " ORDER BY s.search"
+    )
+    width = len(SearchRow._fields)
+    found = [tuple(row) for row in run(conn, statement, (source, person_id))]
+    return [(SearchRow._make(row[:width]), Facts._make(row[width:])) for row in found]
+
+
 def ask_again(conn: Connection, person_id: int, *, at_us: int) -> int:
     """A person has looked: whatever stood in the way of this child, it is asked for; how many patients."""
     statement = (

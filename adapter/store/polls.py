@@ -27,6 +27,9 @@ class SearchRow(NamedTuple):
     key_id: bytes | None
     sealed: bytes | None
     """Of a search under way: where it stands."""
+    told_key_id: bytes | None
+    told: bytes | None
+    """What the server wrote about the trouble, word for word."""
 
 
 class SourceRow(NamedTuple):
@@ -58,16 +61,21 @@ def open_search(conn: Connection, *, source: str, search: str, first_us: int) ->
 
 
 def stand(conn: Connection, row: SearchRow) -> None:
-    """Write where a search stands now."""
+    """Write where a search stands now; what was told of its trouble stays as long as there is one."""
+    kept = "" if row.trouble else ", told_key_id = NULL, told = NULL"
     statement = (
-        "UPDATE polled_search SET cursor_us = ?, complete_us = ?, trouble = ?, key_id = ?, sealed = ? WHERE id = ?"
+        "UPDATE polled_search SET cursor_us = ?, complete_us = ?, trouble = ?, key_id = ?, sealed = ?"
+        f"{kept} WHERE id = ?"
     )
     run(conn, statement, (row.cursor_us, row.complete_us, row.trouble, row.key_id, row.sealed, row.id))
 
 
-def set_search_trouble(conn: Connection, search_id: int, trouble: str) -> None:
-    """Why it could not go on; its position stays."""
-    run(conn, "UPDATE polled_search SET trouble = ? WHERE id = ?", (trouble, search_id))
+def set_search_trouble(
+    conn: Connection, search_id: int, trouble: str, *, key_id: bytes | None = None, told: bytes | None = None
+) -> None:
+    """Why it could not go on, and what the server wrote about it, sealed; its position stays."""
+    statement = "UPDATE polled_search SET trouble = ?, told_key_id = ?, told = ? WHERE id = ?"
+    run(conn, statement, (trouble, key_id, told, search_id))
 
 
 def known(conn: Connection, search_id: int, blinds: Sequence[bytes]) -> set[bytes]:
@@ -97,18 +105,6 @@ def source(conn: Connection, name: str) -> SourceRow:
     """One source; of an unknown one that nothing is known."""
     row = run(conn, f"SELECT {_SOURCE} FROM polled_source WHERE source = ?", (name,)).first()
     return SourceRow(name, "", 0, None, "") if row is None else SourceRow._make(row)
-
-
-def count_request(conn: Connection, name: str, *, day: str) -> int:
-    """One more request on this day; how many there are now."""
-    statement = (
-        "INSERT INTO polled_source (source, day, requests, trouble) VALUES (?, ?, 1, '')"
-        " ON CONFLICT (source) DO UPDATE SET day = excluded.day,"
-        " requests = CASE WHEN polled_source.day = excluded.day THEN polled_source.requests + 1 ELSE 1 END"
-        " RETURNING requests"
-    )
-    count: int = run(conn, statement, (name, day)).scalar_one()
-    return count
 
 
 def set_source(conn: Connection, name: str, *, not_before_us: int | None, trouble: str) -> None:

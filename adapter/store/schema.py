@@ -224,6 +224,21 @@ FOLDER_FILE = Table(
     Column("blind", LargeBinary, primary_key=True),
 )
 
+SOUGHT = Table(
+    "sought",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("blind", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("named_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("key_id", LargeBinary),
+    Column("sealed", LargeBinary),
+    UniqueConstraint("source", "blind"),
+    sqlite_autoincrement=True,
+)
+
 HISTORY_FILE = Table(
     "history_file",
     METADATA,
@@ -255,6 +270,8 @@ POLLED_SEARCH = Table(
     Column("trouble", Text, nullable=False),
     Column("key_id", LargeBinary),
     Column("sealed", LargeBinary),
+    Column("told_key_id", LargeBinary),
+    Column("told", LargeBinary),
     UniqueConstraint("source", "search"),
 )
 
