@@ -21,7 +21,7 @@ from adapter.service.bulk_files import Sorting, lines_of
 from adapter.service.bulk_papers import Papers, key_of
 from adapter.service.polling_memory import counter
 from adapter.sources.fhir_bulk import BulkServer
-from adapter.sources.fhir_bulk_bundles import BadLine, Line, LineReader, Whole, body_of, bundles_of
+from adapter.sources.fhir_bulk_bundles import WITHOUT_PATIENT, BadLine, Line, LineReader, Whole, body_of, bundles_of
 from adapter.store import bulk, counters
 from adapter.store.bulk import JobRow
 from adapter.store.bulk_spool import Spool
@@ -34,7 +34,9 @@ log = structlog.get_logger()
 _PURPOSE = b"export context"
 _SHARED_AT_ONCE = 500
 _BUNDLES_AT_ONCE = 32
-_READ_BESIDE = frozenset({"Specimen", "ServiceRequest", "Medication", "Location"})
+_READ_BESIDE = frozenset({"Specimen", "ServiceRequest", *WITHOUT_PATIENT})
+_DEEPEST = 4
+"""A bed is part of a bay, a bay of a ward, a ward of a site."""
 
 
 class Place(NamedTuple):
@@ -65,6 +67,8 @@ class Intake:
         self._reception = reception
         self._place = place
         self._reader = LineReader(place.base_url)
+        self._asked: set[str] = set()
+        """Names of what was read beside, or tried to be."""
         self.blind_patient = ring.blinder("identifier", f"fhir:{place.source}")
         """How the registry finds a patient of this source."""
         self._blind_version = ring.blinder("exported", place.source)
@@ -154,10 +158,11 @@ class Intake:
         return found
 
     def read_beside(self, job: JobRow, server: BulkServer, names: Iterable[str]) -> dict[str, Line]:
-        """What the export lacks, from the server itself; kept for the next who refers to it."""
+        """What the export lacks, from the server itself; kept for the next who refers to it, asked for once."""
         found = {}
-        for name in sorted(names):
-            raw = server.read(name) if name.partition("/")[0] in _READ_BESIDE else None
+        for name in sorted(set(names) - self._asked):
+            self._asked.add(name)
+            raw = server.read(name) if _type_of(name) in _READ_BESIDE else None
             try:
                 line = self._reader.line(raw) if raw is not None else None
             except BadLine:
@@ -211,11 +216,21 @@ class _Part:
         blind = self._intake.blind_patient(key.encode())
         known = frozenset[bytes]() if blind in self._scope.wanted else self._known
         whole = bundles_of(lines, known=known, shared=self._shared)
-        if whole.missing and key in self._held:
-            self._shared |= self._intake.read_beside(self._job, self._server, whole.missing)
+        for _ in range(_DEEPEST):
+            # What is nobody's tells nothing of anybody; the rest is read of those alone whom we hold.
+            wanted = [name for name in whole.missing if key in self._held or _type_of(name) in WITHOUT_PATIENT]
+            found = self._intake.read_beside(self._job, self._server, wanted)
+            if not found:
+                break
+            self._shared |= found
             whole = bundles_of(lines, known=known, shared=self._shared)
-        elif whole.missing and not self._scope.is_whole and key.startswith("Patient/"):
+        lacking = {name for name in whole.missing if _type_of(name) in _READ_BESIDE}
+        if lacking and key not in self._held and key.startswith("Patient/"):
+            # Without its order a result would be another one. Whoever is held is fetched whole, with all that is read.
             self.in_part.append(blind)
+            lines = [line for line in lines if lacking.isdisjoint(line.parts)]
+            self.counts["withheld"] += len(self._of_patient[key]) - len(lines)
+            whole = bundles_of(lines, known=known, shared=self._shared)
         self._count(key, lines, whole)
         self.new += [self._intake.blind_version(line) for line in whole.fresh]
         self._bundles += whole.bundles
@@ -241,6 +256,10 @@ class _Part:
         """Behaviour 49: it was there when an export of changes should have brought it."""
         since = self._scope.asked_since.get(line.resource_type)
         return since is not None and line.version[0] <= since and line.digest not in self._known
+
+
+def _type_of(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _elsewhere(of_patient: Mapping[str, Sequence[Line]]) -> set[str]:

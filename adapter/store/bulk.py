@@ -236,14 +236,22 @@ def context(conn: Connection, job_id: int, blinds: Sequence[bytes]) -> dict[byte
 
 def known(conn: Connection, blinds: Sequence[bytes]) -> set[bytes]:
     """Which of these versions of resources, by keyed hash, are in already."""
+    _bound_cache(conn)
     return {blind for (blind,) in select_in(conn, "SELECT blind FROM bulk_resource WHERE blind IN ({})", blinds)}
 
 
 def remember(conn: Connection, blinds: Sequence[bytes]) -> None:
     """These are in now."""
+    _bound_cache(conn)
     run_many(
         conn, "INSERT INTO bulk_resource (blind) VALUES (?) ON CONFLICT (blind) DO NOTHING", [(b,) for b in blinds]
     )
+
+
+def _bound_cache(conn: Connection) -> None:
+    """On this connection. Keys come at random, so that all of a large table would stand in memory (32 MiB of it)."""
+    if conn.dialect.name == "sqlite":
+        run(conn, "PRAGMA cache_size = -8192")
 
 
 def members_seen(conn: Connection, source: str, level: str, blinds: Sequence[bytes], *, whole_us: int | None) -> None:

@@ -585,6 +585,22 @@ def test_a_new_result_of_an_old_sample_is_read_with_that_sample(export: Export, 
     assert here.trust.counts().get("problem.P118", 0) == 0
 
 
+@pytest.mark.parametrize("left_out", [{"Location", "Medication"}, {"Specimen", "ServiceRequest"}])
+def test_what_a_server_leaves_out_of_its_exports_is_read_beside_them(
+    export: Export, server: FhirServer, faultless: list[str], left_out: set[str]
+) -> None:
+    """Compartments hold what refers to a Patient: a guide of servers, not of rows."""
+    server.exports.settings.lost_types = frozenset(left_out)
+    here = export(server)
+    here.until_idle()
+    here.until_idle()
+
+    read = [one.url for one in server.seen if one.interaction == "read"]
+    assert here.rows == faultless
+    assert {url.rpartition("/")[0].rpartition("/")[2] for url in read} == left_out
+    assert len(read) == len(set(read))
+
+
 def test_what_was_not_asked_for_does_not_go_in(export: Export, server: FhirServer) -> None:
     server.exports.settings.is_type_ignored = True
     here = export(server, bulk=BULK.replace("}", ", types: [Condition, Encounter, Procedure]}"))
