@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from adapter.simulator.course import Course
 from adapter.simulator.fhir_records import fhir_timeline
@@ -76,7 +76,13 @@ def polled(children: int, *, now: datetime = END, **settings: Any) -> Iterator[F
         yield server
 
 
-def source(server: FhirServer, **more: str) -> str:
+class Served(Protocol):
+    """Any FHIR server."""
+
+    base: str
+
+
+def source(server: Served, **more: str) -> str:
     """How a trust file names it."""
     first = (BORN - timedelta(days=3_000)).date()
     types = ", ".join(f"{each}: {{{_include(each)}}}" for each in TYPES)
@@ -99,9 +105,7 @@ def _include(resource_type: str) -> str:
     return "parameters: {_include: [" + ", ".join(f"'{resource_type}:{each}'" for each in found) + "]}"
 
 
-def polling_trust(
-    folder: Path, server: FhirServer, *, mappings: Path, more: Mapping[str, str], **of_source: str
-) -> Path:
+def polling_trust(folder: Path, server: Served, *, mappings: Path, more: Mapping[str, str], **of_source: str) -> Path:
     """The file of a trust that polls it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "token").write_text(f"{TOKEN}\n")
