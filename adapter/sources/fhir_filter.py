@@ -59,13 +59,16 @@ class _Entry(msgspec.Struct):
 _OWNED = msgspec.json.Decoder(_Entry)
 
 
-def keep_ours(page: Page, asked: Asked) -> Ours:
-    """Without other patients' resources; and where the server has passed over a parameter, filtered by ourselves."""
+def keep_ours(page: Page, asked: Asked, *, is_unfiltered: bool = False) -> Ours:
+    """Without other patients' resources; and where the server has passed over a parameter, filtered by ourselves.
+
+    `is_unfiltered`: it has said so on a page before.
+    """
     entries = page.entries
     if asked.patient_id:
         entries = [entry for entry in entries if not is_of_another(entry, asked.patient_id)]
     strangers = len(page.entries) - len(entries)
-    is_unfiltered = bool(page.ignored) or bool(_passed_over(page, asked))
+    is_unfiltered = is_unfiltered or bool(page.ignored) or bool(_passed_over(page, asked))
     kept = _fitting(entries, asked) if is_unfiltered else entries
     ours = page if len(kept) == len(page.entries) else page._replace(entries=kept)
     return Ours(ours, strangers, len(entries) - len(kept), is_unfiltered)
@@ -88,10 +91,17 @@ def is_of_another(entry: Entry, patient_id: str) -> bool:
 
 def _passed_over(page: Page, asked: Asked) -> set[str]:
     """Filters that the page's link to itself does not name, though it names others of ours."""
-    names = {name.partition(":")[0] for name, _ in asked.pairs}
-    filters = {name for name in names if is_filter(name)}
+    names = {_plain(name) for name, _ in asked.pairs}
+    used = {_plain(name) for name in page.used}
+    filters = {_plain(name) for name, _ in asked.pairs if is_filter(name)}
     # A link that names none of ours is a server's own shorthand and says nothing.
-    return filters - page.used if page.used & names else set()
+    return filters - used if used & names else set()
+
+
+def _plain(parameter: str) -> str:
+    """Servers write them as they like: `_lastupdated`, `subject` for `patient`."""
+    name = parameter.partition(":")[0].lower()
+    return "patient" if name in _PATIENT_PARAMETERS else name
 
 
 def _fitting(entries: Sequence[Entry], asked: Asked) -> list[Entry]:

@@ -50,7 +50,9 @@ class Keeping:
         """What to keep of a page. `is_whole`: what known resources refer to may have changed, too."""
         counts = Counter({"pages": 1})
         self._note_issues(page, counts)
-        ours = keep_ours(page._replace(entries=self._newest.only(page.entries)), self._asked)
+        newest = page._replace(entries=self._newest.only(page.entries))
+        # What was passed over on one page was passed over for the whole search, though it is said once.
+        ours = keep_ours(newest, self._asked, is_unfiltered=SourceFault.UNFILTERED in self.alarms)
         self._note_filter(ours, counts)
         entries = ours.page.entries
         self._hydrator.remember(entries)

@@ -103,7 +103,8 @@ def test_a_parameter_that_the_link_to_itself_lacks_was_ignored() -> None:
     whole = f"{BASE}/Observation?category=laboratory&patient=Patient%2Fp1"
 
     assert names(keep_ours(a_page(*resources, self_link=used), OF_P1)) == ["Observation/mine"]
-    for link in (whole, f"{BASE}?_getpages=abc", "https://[::1", ""):
+    other_words = f"{BASE}/Observation?Category=laboratory&subject=p1"
+    for link in (whole, other_words, f"{BASE}?_getpages=abc", "https://[::1", ""):
         ours = keep_ours(a_page(*resources, self_link=link), OF_P1)
         assert (len(ours.page.entries), ours.is_unfiltered) == (2, False)
 

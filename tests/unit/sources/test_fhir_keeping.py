@@ -137,6 +137,17 @@ def test_a_parameter_that_was_ignored_is_an_alarm_but_nothing_is_missing(hospita
     assert counted(kept) == {"filter.ignored": 1, "filter.dropped": 2, "resources": 1, "unchanged": 2}
 
 
+@pytest.mark.behaviour(26)
+def test_what_was_ignored_is_ignored_on_the_pages_that_follow_too(hospital: Hospital) -> None:
+    reading = Reading(hospital)
+    vital = a_value("vital", category=[{"coding": [{"code": "vital-signs"}]}])
+    reading.kept(a_page(a_value("o1"), ignored=("59100",)))
+
+    kept = reading.kept(a_page(a_value("o2"), vital, a_value("other", of="p2")))
+
+    assert (names(kept), reading.remarks, counted(kept)["filter.dropped"]) == (["o2"], [], 2)
+
+
 @pytest.mark.behaviour(25)
 @pytest.mark.behaviour(27)
 def test_what_the_server_remarks_is_counted_and_more_than_it_shows_is_missing(hospital: Hospital) -> None:
