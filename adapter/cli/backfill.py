@@ -1,4 +1,4 @@
-"""`csor-adapter backfill`: what was before the first day, from files of history."""
+"""`csor-adapter backfill`: what was before the first day, from files of history; and who lies here on that day."""
 
 import gc
 from datetime import date
@@ -10,24 +10,28 @@ import typer
 from adapter import config
 from adapter.config import TrustSettings
 from adapter.errors import ExitCode, Problem, SetupError
-from adapter.service import coverage
-from adapter.service.assembly import open_store
+from adapter.service import coverage, sought
+from adapter.service.assembly import open_store, prepare, utc_now
 from adapter.service.backfill import Backfill
 from adapter.service.processes import COLLECT
 from adapter.store.lock import DataFolderLock
 
 
 def backfill(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH...", help="Files of HL7 v2 (.hl7), FHIR (.json, .ndjson), or folders of them."),
-    ],
     config_file: Annotated[Path, typer.Option("--config", help="The trust file.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Files of HL7 v2 (.hl7), FHIR (.json, .ndjson), or folders of them."),
+    ] = None,
     feed: Annotated[str, typer.Option("--feed", help="The source whose history the files are.")] = "",
     processes: Annotated[int, typer.Option("--processes", min=1, max=64, help="How many read.")] = 1,
     covers_from: Annotated[
         str, typer.Option("--covers-from", metavar="DATE", help="From this day on the source's data are all here.")
     ] = "",
+    patients: Annotated[
+        Path | None,
+        typer.Option("--patients", help="CSV of in-patients (nhs_number, hospital_number): looked up by FHIR."),
+    ] = None,
 ) -> None:
     """Take in history. Stopped or killed, it goes on where it was when it is started again in the same way.
 
@@ -35,12 +39,15 @@ def backfill(
     """
     settings = config.load_trust(config_file)
     known = [source.name for source in settings.sources]
-    if feed not in known:
+    if not paths and patients is None:
+        raise typer.BadParameter("name files of history, or a list by --patients", param_hint="PATH")
+    if paths and feed not in known:
         text = f"name the source whose history this is: {', '.join(known) or 'the trust file has none'}"
         raise typer.BadParameter(text, param_hint="--feed")
     day = _day(covers_from)
     gc.set_threshold(*COLLECT)
-    problems = _take(settings, paths, feed=feed, processes=processes)
+    problems = _name(settings, patients) if patients is not None else 0
+    problems += _take(settings, paths, feed=feed, processes=processes) if paths else 0
     if day is not None and not problems:
         _cover(settings, feed, day=day)
     elif day is not None:
@@ -81,6 +88,16 @@ def _take(settings: TrustSettings, paths: list[Path], *, feed: str, processes: i
 
 def _report(path: str, problem: Problem) -> None:
     typer.echo(f"{path}: {problem.text}" + (f" at {problem.at}" if problem.at else ""), err=True)
+
+
+def _name(settings: TrustSettings, file: Path) -> int:
+    prepare(settings)
+    found = sought.read_list(file, settings)
+    for line, text in found.problems:
+        typer.echo(f"{file}:{line}: {text}", err=True)
+    new = sought.name(settings, found.patients, now=utc_now())
+    typer.echo(f"{len(found.patients)} patients named, {new} look-ups to be made that were not asked for before")
+    return len(found.problems)
 
 
 def _cover(settings: TrustSettings, feed: str, *, day: date) -> None:

@@ -19,7 +19,7 @@ from adapter.service import bulk_status, coverage
 from adapter.service.assembly import open_store
 from adapter.service.certificates import alarms_of
 from adapter.service.polling_status import alarms_in, fhir_sources, status_of
-from adapter.store import counters, cursors, verdicts
+from adapter.store import counters, cursors, sought, verdicts
 from adapter.store.database import Connection
 from adapter.store.facts import facts, size_bytes
 from adapter.store.inbox import open_inbox
@@ -70,6 +70,7 @@ def read_status(settings: config.TrustSettings) -> dict[str, Any]:
                 "store_bytes": size_bytes(conn),
                 "fhir_sources": servers,
                 "exports": bulk_status.exports(conn, settings, now=datetime.now(UTC)),
+                "sought": sought.counts(conn),
                 "data_coverage_from": dict(coverage.of(conn)),
                 "fhir_verdicts": {"waiting": verdicts.waiting(conn), "refused": verdicts.counts(conn)},
                 "sequence_numbers": _sequences(conn),

@@ -30,6 +30,7 @@ from adapter.service.polling_plan import kinds_of, of_whole_types
 from adapter.service.polling_status import fhir_sources
 from adapter.service.push_reads import Pushed
 from adapter.service.signing_in import credentials_of, key_pair
+from adapter.service.sought import Sought
 from adapter.sources.fhir_http import Answers, FhirServer, Limits
 from adapter.sources.fhir_hydrate import Path
 from adapter.sources.fhir_outcomes import Action, Outcomes
@@ -79,6 +80,7 @@ class Poller:
         self._pauses = Pauses(self._database, source=source.name, timezone=settings.site.timezone, now=self._now)
         terms = self._terms()
         self._crawl = Crawl(self._database, self._ring, terms=terms, keep=self._keep, open_server=self.open_server)
+        self._sought = Sought(self._database, self._ring, terms=terms)
         self._pushed = self._told()
 
     def run(self, stopping: threading.Event) -> None:
@@ -119,6 +121,8 @@ class Poller:
         """Whether anything is to be read before the next turn: what the server told of, or whoever is due."""
         if self._left_alone_s() > 0:
             return False
+        if self._sought.is_due():
+            return True
         return self._crawl.is_called() or (self._pushed is not None and self._pushed.is_due())
 
     def _safely(self, read: Read, stopping: threading.Event) -> float | None:
@@ -205,6 +209,7 @@ class Poller:
             # A ward may have another name tomorrow.
             self._shared_on = self._now().date()
             self._shared.clear()
+        self._sought.serve(self.open_server, self._keep, stopping)
         return self._crawl.run(stopping, until=time.monotonic() + max(_CRAWL_S, self._every_s))
 
     def _changes(self, searches: Sequence[Search], stopping: threading.Event) -> list[SourceFault]:
