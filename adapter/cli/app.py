@@ -37,6 +37,7 @@ VERBS = {
     "codes": "What no table names, by children affected.",
     "export": "Rows as they may leave, as files, with the data dictionary.",
     "jwks": "The public keys by which FHIR servers know us.",
+    "subscribe": "The Subscriptions that a FHIR server is to keep for us, for its team.",
     "doctor": "Is this machine fit to run: disk, ports, keys, configuration.",
 }
 

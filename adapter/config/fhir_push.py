@@ -92,10 +92,12 @@ class Subscriptions(Positioned):
         return self
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
+    def _fits_together(self) -> Self:
         names = [each.name for each in self.criteria]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"criteria of the same name: {', '.join(twice)}")
+        if self.reactivate == "yes" and self.address is None:
+            raise ValueError("reactivate needs `address`: a Subscription is written whole, with where to send to")
         if self.heartbeat is not None and not any(each.is_topic for each in self.criteria):
             raise ValueError("heartbeat is sent for topics only; none of the criteria is one")
         return self
