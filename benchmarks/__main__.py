@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import sqlite3
+import statistics
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,6 +17,7 @@ import structlog
 
 from benchmarks import (
     ack_during_release,
+    backfill,
     bulk,
     crawl_requests,
     durable_ack,
@@ -186,6 +188,17 @@ def _bulk(*, quick: bool) -> Bar:
     )
 
 
+def _backfill(*, quick: bool) -> Bar:
+    found = backfill.measure(rounds=3, reports=15) if quick else backfill.measure()
+    one, two = statistics.median(found.one_s), statistics.median(found.two_s)
+    return Bar(
+        name=f"backfill of {found.messages:,} messages by one process ÷ by two",
+        medians=f"{one:.2f} s, {two:.2f} s; {found.rows:,} rows, the same",
+        ratio=found.ratio,
+        floor=1.6,
+    )
+
+
 def _machine() -> str:
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("hl7apy", "hl7", "msgspec", "cryptography", "sqlalchemy")
@@ -215,6 +228,7 @@ def main() -> int:
         _nth_result,
         _crawl_requests,
         _bulk,
+        _backfill,
     ):
         try:
             found = measured(quick=quick)

@@ -6,6 +6,7 @@ one and of two processes take turns, and the median of the pairs' ratios counts.
 starts, since a real history takes hours. Run: `python -m benchmarks.backfill [--quick]`.
 """
 
+import gc
 import logging
 import os
 import shutil
@@ -23,6 +24,7 @@ from adapter.cli.rows import read_rows
 from adapter.config import TrustSettings
 from adapter.service.assembly import Mappings, prepare
 from adapter.service.backfill import Backfill
+from adapter.service.processes import COLLECT
 from benchmarks.ward import Infant, a_trust
 
 ROUNDS = 5
@@ -112,6 +114,7 @@ def measure(*, rounds: int = ROUNDS, reports: int = REPORTS) -> Filled:
         messages = history(files, rounds=reports)
         found = Filled(messages=messages)
         rows: list[str] = []
+        gc.set_threshold(*COLLECT)
         for number in range(rounds):
             for processes in (1, 2) if number % 2 else (2, 1):
                 took_s, settings = _run(folder, files, mappings=mappings, processes=processes)
