@@ -177,7 +177,8 @@ class Sorting:
         for _, raw in self._lines(row):
             for issue in issues_of(raw):
                 self.counts[f"outcome.{issue.severity}"] += 1
-                log.warning("the server remarks on an export", feed=self._job.source, issue=issue.code)
+                if self.counts[f"outcome.{issue.severity}"] <= _MOST_LINES_TOLD:
+                    log.warning("the server remarks on an export", feed=self._job.source, issue=issue.code)
                 if issue.severity not in ("information", "warning", "success"):
                     named = {name for name in self._asked if name.encode() in raw}
                     self.affected |= named or self._asked
