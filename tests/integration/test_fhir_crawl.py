@@ -137,10 +137,14 @@ def test_where_no_change_is_told_the_date_of_making_is_asked_for(crawl: Crawl) -
 
 
 @pytest.mark.behaviour(17)
-def test_a_change_of_something_made_long_ago_comes_with_the_full_reading(crawl: Crawl) -> None:
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_a_change_of_something_made_long_ago_comes_with_the_full_reading(
+    crawl: Crawl, store: str, request: pytest.FixtureRequest
+) -> None:
+    url = str(request.getfixturevalue("postgres_url")) if store == "postgresql" else ""
     with crawled(1) as server:
         server.add([Change(visible_at=END, resource=a_note(0, "Q79.1"))])
-        here = crawl(server, types=BY_CREATION, overlap="PT1H", full_reread="P7D")
+        here = crawl(server, url=url, types=BY_CREATION, overlap="PT1H", full_reread="P7D")
         here.admit(0)
         here.turn(2)
         before = codes(here)
@@ -180,9 +184,13 @@ def test_without_any_cursor_a_type_is_read_whole_when_a_message_calls_and_at_the
     assert "_lastUpdated" not in query
 
 
-def test_a_message_about_a_child_makes_that_child_due_and_nobody_else(crawl: Crawl) -> None:
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_a_message_about_a_child_makes_that_child_due_and_nobody_else(
+    crawl: Crawl, store: str, request: pytest.FixtureRequest
+) -> None:
+    url = str(request.getfixturevalue("postgres_url")) if store == "postgresql" else ""
     with crawled(CHILDREN) as server:
-        here = crawl(server)
+        here = crawl(server, url=url)
         here.admit(*range(CHILDREN))
         here.turn(2)
         server.seen.clear()
@@ -372,3 +380,22 @@ def test_no_id_and_no_link_stands_in_clear_on_the_disk(crawl: Crawl) -> None:
     assert b"Observation?_include" in on_disk
     for word in ("_getpages", id_of(0), a_child(0).person.hospital_number, "QUILLFEATHER"):
         assert word.encode() not in on_disk
+
+
+def test_a_server_that_is_down_is_not_tried_each_second_because_somebody_is_called(crawl: Crawl) -> None:
+    with crawled(1) as server:
+        here = crawl(server, every="PT1H", retry="{attempts: 1, first_s: 0.02, longest_s: 1}")
+        here.admit(0)
+        server.faults.add(Fault(effect=faults.status(500), times=None))
+        stop = threading.Event()
+        thread = threading.Thread(target=here.poller.run, args=(stop,), daemon=True)
+        thread.start()
+        while not server.seen:
+            assert thread.is_alive()
+        stop.wait(1.3)
+        asked = len(server.seen)
+        stop.set()
+        thread.join(5)
+        here.poller = here._open()
+
+    assert asked == 1

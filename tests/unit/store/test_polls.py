@@ -45,19 +45,13 @@ def test_resources_are_known_within_their_search_until_they_are_forgotten(conn: 
     assert polls.forget(conn, one.id, before_us=30) == 0
 
 
-def test_requests_are_counted_by_the_day(conn: Connection) -> None:
-    assert [polls.count_request(conn, "epr", day=day) for day in ("d1", "d1", "d2", "d2")] == [1, 2, 1, 2]
-    assert polls.source(conn, "epr").requests == 2
+def test_what_stands_between_a_source_and_its_next_turn_is_kept(conn: Connection) -> None:
+    polls.set_source(conn, "epr", not_before_us=7, trouble="busy")
+    assert polls.source(conn, "epr") == ("epr", "", 0, 7, "busy")
     assert polls.source(conn, "other") == ("other", "", 0, None, "")
 
-
-def test_what_stands_between_a_source_and_its_next_turn_leaves_its_count_alone(conn: Connection) -> None:
-    polls.set_source(conn, "epr", not_before_us=7, trouble="busy")
-    polls.count_request(conn, "epr", day="d1")
-    assert polls.source(conn, "epr") == ("epr", "d1", 1, 7, "busy")
-
     polls.set_source(conn, "epr", not_before_us=None, trouble="")
-    assert polls.source(conn, "epr") == ("epr", "d1", 1, None, "")
+    assert polls.source(conn, "epr") == ("epr", "", 0, None, "")
 
 
 def test_trouble_of_a_search_leaves_its_position_alone(conn: Connection) -> None:
