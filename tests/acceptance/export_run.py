@@ -1,6 +1,8 @@
 """A service that takes exports of a FHIR server, and kills: at a request, some moments after its answer, at a write."""
 
 import threading
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +16,8 @@ from adapter.store.faults import StoreError
 from tests.acceptance.polling_run import PART_KILLS, PollingRun
 from tests.fakes.exporting_hospital import GROUP
 
+_WAIT_S = 90.0
+"""One export may have to end and the next begin before a place is reached."""
 INTERACTIONS: tuple[Interaction, ...] = ("export", "export-status", "export-file", "export-delete")
 
 
@@ -48,6 +52,12 @@ class ExportRun(PollingRun):
         self._server.faults.add(Fault(effect=effect, interactions=(interaction,), skip=after))
         self._wait_for_death(lambda: self.service.kills.total() > kills)
         self._server.faults.clear()
+
+    def _wait_for_death(self, is_dead: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _WAIT_S
+        while not is_dead():
+            assert time.monotonic() < deadline, f"the place was not reached\n{self.service.tail()}"
+            time.sleep(0.005)
 
     @property
     def exports(self) -> int:
