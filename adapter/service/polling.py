@@ -74,6 +74,8 @@ class Poller:
         self._credentials: Credentials | None = None
         """Kept from turn to turn: a token outlives them (behaviour 4)."""
         self._opening = threading.Lock()
+        self._is_down = False
+        """Whether the last reading did not come to its end."""
         self._shared: dict[str, Entry] = {}
         self._shared_on = self._now().date()
         self._keep = Reception(self._inbox, self._ring).append
@@ -90,7 +92,7 @@ class Poller:
             while not stopping.is_set():
                 if self._is_called_before(turn_at, stopping):
                     wait_s = self._safely(self._read_called, stopping)
-                    turn_at = max(turn_at, time.monotonic())
+                    turn_at = max(turn_at, time.monotonic() + (wait_s or 0.0 if self._is_down else 0.0))
                 elif stopping.is_set():
                     return
                 else:
@@ -113,8 +115,12 @@ class Poller:
 
     def _is_called_before(self, turn_at: float, stopping: threading.Event) -> bool:
         while (left_s := turn_at - time.monotonic()) > 0 and not stopping.wait(min(left_s, _LISTEN_S)):
-            if self.is_called():
-                return True
+            try:
+                # What is down is not tried each second because somebody is called.
+                if not self._is_down and self.is_called():
+                    return True
+            except StoreError as error:
+                log.error("the store refuses; polling waits", feed=self._source.name, reason=type(error).__name__)
         return False
 
     def is_called(self) -> bool:
@@ -126,6 +132,7 @@ class Poller:
         return self._crawl.is_called() or (self._pushed is not None and self._pushed.is_due())
 
     def _safely(self, read: Read, stopping: threading.Event) -> float | None:
+        self._is_down = True
         try:
             return self._attempt(read, stopping)
         except StoreError as error:
@@ -154,6 +161,7 @@ class Poller:
         except NotNow as error:
             return self._ended(error.fault, retry_after_s=error.retry_after_s)
         self._ended(faults[0] if faults else None)
+        self._is_down = False
         every = self._source.every if self._pushed is None else self._pushed.every(self._source.every)
         return max(_SHORTEST_S, every.total_seconds() - (time.monotonic() - began))
 
