@@ -122,7 +122,7 @@ class ChildReader:
 
     def _after(self, row: PatientRow, memory: PatientMemory, began_us: int) -> PatientRow:
         """How the child stands after this reading."""
-        absent = memory.errors.get(PATIENT)
+        absent = next((error for name, error in memory.errors.items() if name.partition("?")[0] == PATIENT), None)
         again_us = began_us + _us(self._terms.full_reread)
         if absent is not None and absent.fault in _ABSENT:
             is_unsaid = absent.fault is SourceFault.MERGED and not (isinstance(absent, Declined) and absent.survivor)

@@ -64,6 +64,7 @@ class Crawl:
         """
         self._ended, self._faults = None, []
         self._look_around()
+        self._hear()
         count = min(self._terms.parallel, max(1, self._due_count()))
         threads = [
             threading.Thread(target=self._work, args=(stop, until), name=f"crawl {self._terms.source}", daemon=True)
@@ -81,12 +82,6 @@ class Crawl:
         """Whether somebody is due now, by a message or by the time."""
         self._hear()
         return self._due_count() > 0
-
-    def wait_s(self) -> float | None:
-        """Until somebody is due by the time; None where nobody ever is."""
-        with self._database.read() as conn:
-            due_us = crawls.next_due_us(conn, self._terms.source)
-        return None if due_us is None else max(0.0, (due_us - self._now_us()) / 1_000_000)
 
     def _join(self, threads: Sequence[threading.Thread], stop: threading.Event) -> None:
         """Until all have ended; after a stop only a moment, since one may hang on the server."""
