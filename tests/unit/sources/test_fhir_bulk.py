@@ -150,7 +150,7 @@ def test_a_manifest_whose_links_lead_in_a_circle_is_refused() -> None:
 @pytest.mark.behaviour(45)
 @pytest.mark.parametrize("time", [None, "", "yesterday"])
 def test_a_manifest_without_the_time_of_the_server_is_not_taken(time: str | None) -> None:
-    said = {"output": []} | ({} if time is None else {"transactionTime": time})
+    said: dict[str, object] = {"output": []} | ({} if time is None else {"transactionTime": time})
     bulk, _ = server(Answer(200, said))
     with pytest.raises(NotNow):
         bulk.status("u")
