@@ -317,6 +317,8 @@ def test_what_no_mapping_names_reaches_neither_rows_nor_what_is_sent(a_trust: Ma
     }  # fmt: skip
     trust = a_known_child(a_trust)
     resources = [{**each, **beside} for each in of_every_kind().values()]
+    for concept in [each["code"] for each in resources if "coding" in each.get("code", {})]:
+        concept["coding"] = [{**coding, "extension": extension} for coding in concept["coding"]]
     take(trust, {**a_patient(minute=5), **beside, "address": [{"line": [SECRET]}]}, *resources)
     trust.dispatch()
 

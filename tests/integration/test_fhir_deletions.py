@@ -8,6 +8,8 @@ import pytest
 
 from adapter.cli.explain import explainer
 from adapter.dispatch import record_bytes
+from adapter.store import messages
+from adapter.store.states import MessageState
 from tests.integration.conftest import Make
 from tests.integration.fhir_child import (
     BABY,
@@ -197,11 +199,18 @@ def test_a_deletion_that_is_heard_before_the_resource_is_placed_finds_it(a_trust
     assert BABY.number not in json.dumps(trust.audited("fhir-deletion"))
 
 
+@pytest.mark.behaviour(48)
+def test_the_shared_database_forgets_and_remembers_the_same(a_trust: Make, postgres_url: object) -> None:
+    trust = a_known_child(a_trust, url=str(postgres_url))
+    trust.take_from(
+        "ehr", deleted("Observation/o1", minute=10), RESULT, a_page(a_result(7, minute=20, identity="o2"), a_sample())
+    )
+    assert trust.values() == ["7"]
+    assert trust.status()["fhir_verdicts"]["waiting"] == 0
+
+
 def replay(trust: Trust) -> None:
     """As `csor-adapter replay` does with what a person has looked at."""
-    from adapter.store import messages
-    from adapter.store.states import MessageState
-
     with trust.works.database.write() as conn:
         for message in messages.parked(conn):
             messages.set_state(conn, message.id, before=MessageState.PARKED, after=MessageState.RECEIVED)
