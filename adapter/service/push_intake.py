@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import assert_never
 
-import structlog
-
 from adapter import config
 from adapter.config import FhirSearchSource, TrustSettings
 from adapter.envelope import Received, utc_us
@@ -16,11 +14,6 @@ from adapter.sources.push_numbers import Numbers, after, begins_anew
 from adapter.store import pushes
 from adapter.store.database import Connection, Database
 from adapter.store.sealing import KeyRing
-
-log = structlog.get_logger()
-
-IN_TROUBLE = frozenset({"error", "off", "entered-in-error"})
-"""States in which a server tells nothing any more."""
 
 
 def types_of(settings: TrustSettings) -> dict[str, frozenset[str]]:
@@ -63,10 +56,8 @@ class PushIntake:
             ),
         )
         self._hint(conn, source, told, received.received_at)
-        if begins_anew(numbers, told) or told.state in IN_TROUBLE:
+        if begins_anew(numbers, told):
             pushes.hint_all(conn, source, heard_us=heard_us)
-        if told.state in IN_TROUBLE:
-            log.error("a Subscription is in trouble", feed=source, subscription=received.subscription, state=told.state)
 
     def _hint(self, conn: Connection, source: str, told: Notification, at: datetime) -> None:
         match told.kind:

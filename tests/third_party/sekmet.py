@@ -38,6 +38,8 @@ class NotHere(Exception):
 
 def environment() -> Path:
     """Its own virtual environment, made once for this lock and this Python."""
+    if not _LOCK.exists():
+        raise NotHere("this is a copy of the checkout without its requirements")
     name = hashlib.sha256(_LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
     folder = _KEPT / f"sekmet-{name}"
     if not folder.is_dir():
