@@ -28,7 +28,7 @@ from adapter.service.bulk_orders import PATIENT, Terms, next_order, terms_of, wa
 from adapter.service.bulk_papers import Papers, key_of
 from adapter.service.bulk_withdrawal import Withdrawals
 from adapter.service.polling_memory import counter
-from adapter.sources.fhir_bulk import BulkServer, InTheWay, Lost, Order, Waiting, Wire
+from adapter.sources.fhir_bulk import BulkServer, InTheWay, Lost, Order, Waiting, Wire, instant_of
 from adapter.store import bulk, counters
 from adapter.store.bulk import JobRow, TypeRow
 from adapter.store.bulk_spool import Spool
@@ -272,7 +272,7 @@ class Exporter:
             known = bulk.types(conn, self._source, self._terms.level)
         earlier: Mapping[str, datetime] = {}
         if is_whole and not papers.patients and self._rules.since:
-            earlier = {name: datetime.fromisoformat(row.since) for name, row in known.items() if row.since}
+            earlier = {name: at for name, row in known.items() if (at := instant_of(row.since)) is not None}
         blinds = frozenset(intake.blind_patient(f"Patient/{each}".encode()) for each in wanted)
         return Scope(is_whole, blinds, earlier)
 

@@ -7,7 +7,7 @@ Killed in between, a part is given again in the same bytes, and the pipeline kno
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +20,7 @@ from adapter.service.assembly import utc_now
 from adapter.service.bulk_files import Sorting, lines_of
 from adapter.service.bulk_papers import Papers, key_of
 from adapter.service.polling_memory import counter
-from adapter.sources.fhir_bulk import BulkServer
+from adapter.sources.fhir_bulk import BulkServer, instant_of
 from adapter.sources.fhir_bulk_bundles import WITHOUT_PATIENT, BadLine, Line, LineReader, Whole, body_of, bundles_of
 from adapter.store import bulk, counters
 from adapter.store.bulk import JobRow
@@ -288,8 +288,4 @@ def _us(moment: datetime) -> int:
 
 
 def _us_of(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return utc_us(utc_now())
-    return utc_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+    return utc_us(instant_of(text) or utc_now())

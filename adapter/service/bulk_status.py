@@ -9,6 +9,7 @@ from adapter.config import FhirSearchSource, TrustSettings
 from adapter.envelope import utc_us
 from adapter.service.bulk import MAX_WAIT
 from adapter.service.bulk_orders import levels_of, terms_of
+from adapter.sources.fhir_bulk import instant_of
 from adapter.store import bulk
 from adapter.store.bulk import JobRow
 from adapter.store.database import Connection
@@ -90,10 +91,8 @@ def _us(span: timedelta) -> int:
 
 
 def _moment_us(text: str) -> int | None:
-    try:
-        return utc_us(datetime.fromisoformat(text))
-    except ValueError:
-        return None
+    moment = instant_of(text)
+    return None if moment is None else utc_us(moment)
 
 
 def _age_s(moment_us: int | None, now: datetime) -> int | None:

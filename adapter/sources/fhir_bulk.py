@@ -269,7 +269,7 @@ def _read(body: bytes, *, url: str, expires: str | None) -> tuple[Manifest, str]
         read = _MANIFEST.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NotNow(SourceFault.BROKEN_BODY, "the manifest of the export cannot be read", is_brief=True) from None
-    if _instant(read.transactionTime) is None:
+    if instant_of(read.transactionTime) is None:
         # Without it nobody can say what to ask for next time.
         raise NotNow(SourceFault.BROKEN_BODY, "the manifest of the export has no transactionTime", is_brief=True)
     sections: list[tuple[Kind, list[_Item] | None]] = [
@@ -337,8 +337,10 @@ def _date(text: str | None) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _instant(text: str) -> datetime | None:
+def instant_of(text: str) -> datetime | None:
+    """A time as a server writes it, aware; None where it is none."""
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
