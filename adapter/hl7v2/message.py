@@ -269,6 +269,8 @@ class Plain(NamedTuple):
     delimiters: Delimiters
     encoding: str
     text: str
+    header: list[str]
+    """The fields of MSH, by their HL7 number less one: MSH-1 is the separator itself."""
 
     @property
     def lines(self) -> list[str]:
@@ -278,26 +280,31 @@ class Plain(NamedTuple):
 
 _PLAIN = b"MSH|^~\\&|"
 _PLAIN_DELIMITERS = Delimiters("|")
+_OTHER_ENDS = "\n\x0b\x0c\x85\u2028\u2029"
+"""What else may end a line."""
 _CHARSET = 17
 """MSH-18: MSH-1 is the separator itself, so it is the eighteenth piece."""
 
 
 def read_plain(raw: bytes, *, encoding: str | None = None) -> Plain | None:
-    """The usual delimiters, whole UTF-8, a segment in each line, ended by CR alone; None for all else."""
-    end = raw.find(b"\r")
-    if end < 0 or not raw.startswith(_PLAIN):
-        return None
-    header = raw[:end].split(b"|", _CHARSET + 1)
-    codec, fault = chosen_codec(header[_CHARSET][:40] if len(header) > _CHARSET else b"", encoding)
-    if fault or codec != "utf-8":
+    """The usual delimiters, whole UTF-8, a segment in each line, ended by CR alone; None for all else.
+
+    No segment hides in such a message: every PID stands at the start of a line, and is read as one.
+    """
+    if not raw.startswith(_PLAIN):
         return None
     try:
         text = raw.decode().rstrip(_ENDS)
     except UnicodeDecodeError:
         return None
-    if "\n" in text or _irregular("|")(text) is not None:
+    head, end, _ = text.partition("\r")
+    if not end:
         return None
-    return Plain(_PLAIN_DELIMITERS, codec, text)
+    header = head.split("|")
+    codec, fault = chosen_codec(header[_CHARSET][:40].encode() if len(header) > _CHARSET else b"", encoding)
+    if fault or codec != "utf-8" or any(map(text.__contains__, _OTHER_ENDS)) or _irregular("|")(text) is not None:
+        return None
+    return Plain(_PLAIN_DELIMITERS, codec, text, header)
 
 
 @lru_cache(maxsize=64)

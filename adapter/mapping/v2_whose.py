@@ -36,7 +36,9 @@ _ASKED = {
 _ROLES = frozenset({None, Role.PATIENT, Role.RELATED, Role.ENCOUNTER, Role.CONDITIONS, Role.PROCEDURES})
 """None: a segment that adds to a resource, as PD1 does."""
 
-_PATIENT, _MERGED = "PID", "MRG"
+_HEADER, _PATIENT, _MERGED = "MSH", "PID", "MRG"
+_NEVER_HERE = frozenset({_HEADER, _MERGED})
+"""What makes one message two, or speaks of two patients."""
 _BEFORE_PATIENT = frozenset({"MSH", "EVN"})
 _LAST_SECOND_US = (24 * 3600 - 1) * 1_000_000
 """Of a day, from its begin."""
@@ -56,7 +58,7 @@ class WhoseMaps:
             if made.block.item in _ROLES and (limited := _limited(made.block)) is not None
         ]
         self._maps = V2Maps(replace(maps.source, blocks=tuple(blocks)), wanted=None, remembers_lines=False)
-        self._names = frozenset({_MERGED, "MSH", *self._maps.compiled.widths})
+        self._names = frozenset({_HEADER, _MERGED, *self._maps.compiled.widths})
         self._find_asked = re.compile(rf"\r((?:{'|'.join(sorted(self._names))})(?![^|\r])[^\r]*)").findall
         """The lines of these segments in the text of a plain message, but its first."""
         self._is_in_order = any(test.follows for _, _, block in blocks for test in conditions(block))
@@ -73,18 +75,18 @@ class WhoseMaps:
         if known is None or known[0] is not rules or known[1] is not timezone:
             known = self._engine = rules, timezone, self._maps.engine(plain, timezone, rules)
         engine = known[2]
-        head = plain.text.partition("\r")[0]
-        header = head.split("|", 9)
+        header = plain.header
         code, _, rest = (header[8] if len(header) > 8 else "").partition("^")
         event = rest.partition("^")[0]
         kind = f"{code}^{event}"
         if not event or not kind.isascii() or word_of(engine.reader.tables, kind, event) is not None:
             return None
+        lines = self._find_asked(plain.text)
         if engine.prepares:
             lines = [line for line in engine.prepared(plain.lines) if line[:3] in self._names]
-        else:
-            lines = [head, *self._find_asked(plain.text)]
+            header = lines.pop(0).split("|")
         group: dict[str, Any] = {"message": code, "event": event, "follows": "", "order": {}}
+        group[_HEADER] = [_HEADER, "|", *header[1:], *NONE[: max(engine.widths.get(_HEADER, 2) - len(header), 0)]]
         engine.forget()
         found: _Found = []
         clock_us = self._take(engine, lines, group, found)
@@ -98,11 +100,9 @@ class WhoseMaps:
         for line in lines:
             name = line[:3]
             fields = line.split("|")
-            if name == "MSH":
-                fields.insert(1, "|")
-            elif name == _PATIENT:
+            if name == _PATIENT:
                 patients += 1
-            elif name == _MERGED:
+            elif name in _NEVER_HERE:
                 return 0
             if len(fields) < (width := widths.get(name, 2)):
                 fields += NONE[: width - len(fields)]
@@ -111,7 +111,7 @@ class WhoseMaps:
                 if not _make(plan, fields, group, found, current):
                     continue
                 if plan.clock is not None:
-                    clock_us = _clock(engine, plan.clock(fields, group)) or _clock(engine, group.get("MSH", NONE)[7])
+                    clock_us = _clock(engine, plan.clock(fields, group)) or _clock(engine, group[_HEADER][7])
             if engine.faults:
                 return 0
         return clock_us if patients == 1 else 0
@@ -201,7 +201,13 @@ def _is_short(segment: str, block: Block) -> bool:
     is_of_class = any(test._class or test.follows for test in conditions(block))
     reads = {place(path).segment for path in made_of(block)}
     clocks = {place(path).segment for path in block.clock}
-    return block.place in ("new", "current") and not is_of_class and reads <= {segment} and clocks <= _BEFORE_PATIENT
+    return (
+        segment != _HEADER
+        and block.place in ("new", "current")
+        and not is_of_class
+        and reads <= {segment}
+        and clocks <= _BEFORE_PATIENT
+    )
 
 
 def _limited(block: Block) -> Block | None:

@@ -143,8 +143,9 @@ class Translator:
         """Only as far as triage asks, where that can be told from the rest."""
         if media == Media.HL7V2:
             reading = self._feeds.of(feed)
-            is_one = not may_be_several(body)
-            whose = (reading.glance(body) or reading.whose(reading.parse(body))) if is_one else None
+            whose = reading.glance(body)
+            if whose is None and not may_be_several(body):
+                whose = reading.whose(reading.parse(body))
             if whose is not None:
                 whole = partial(self, feed, media, body)
                 return Read([whose], (), 0, body, whole=whole)

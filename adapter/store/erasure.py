@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from adapter.store import assertions, bulk, crawls, deletions, dirty, outbox, persons, registry, rows, verdicts
+from adapter.store import assertions, bulk, crawls, deletions, dirty, outbox, packs, persons, registry, rows, verdicts
 from adapter.store.sql import run, run_many, select_in
 
 
 def idle_keys(conn: Connection, key_ids: Sequence[bytes], *, queued: frozenset[bytes]) -> list[bytes]:
     """Of these day keys, those on which no message, queued (`Inbox.facts`) or kept, nor an export depends any more."""
     statement = "SELECT DISTINCT key_id FROM message WHERE key_id IN ({})"
-    needed = {key_id for (key_id,) in select_in(conn, statement, key_ids)} | queued | bulk.keys(conn, key_ids)
+    needed = {key_id for (key_id,) in select_in(conn, statement, key_ids)} | packs.keys(conn, key_ids)
+    needed |= queued | bulk.keys(conn, key_ids)
     return [key_id for key_id in key_ids if key_id not in needed]
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from adapter.store import packs
 from adapter.store.faults import StateConflict
 from adapter.store.sql import run, run_many, select_in
 from adapter.store.states import MESSAGE_MOVES, MessageState
@@ -38,7 +39,7 @@ class MessageRow(NamedTuple):
     """When a body that is not ours is erased."""
     key_id: bytes | None
     sealed: bytes | None
-    """The body. None only in state `erased`."""
+    """The body, wherever it lies. None only in state `erased`."""
     note: bytes | None = None
     """Of a parked message, under the same key: what is wrong and where, and the true length of a cut body."""
 
@@ -68,14 +69,35 @@ _ERASE = (
     "UPDATE message SET state = 'erased', key_id = NULL, sealed = NULL, note = NULL, subject = NULL, expires_us = NULL"
 )
 _COLUMNS = ", ".join(MessageRow._fields)
-INDEXED = "state IN ('received', 'not_ours', 'parked')"
+_KEY_ID = "coalesce(m.key_id, p.key_id)"
+_SEALED = "coalesce(m.sealed, substr(p.sealed, m.packed_at + 1, m.packed_size))"
+_WHEREVER = ", ".join({"key_id": _KEY_ID, "sealed": _SEALED}.get(name, f"m.{name}") for name in MessageRow._fields)
+"""The same, of a message whose body may lie in a pack."""
+_PACKED = "message m LEFT JOIN aside_pack p ON p.id = m.pack_id"
+INDEXED = "state IN ('received', 'parked')"
 """The condition of the index on states, word for word: only where SQLite meets it does it use that index."""
 _INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES ({', '.join('?' * len(MessageRow._fields))})"
+_CLEAR = MessageRow._fields.index("key_id")
+"""How many columns stand before the body."""
+_ASIDE_COLUMNS = (*MessageRow._fields[:_CLEAR], *packs.COLUMNS)
+_INSERT_ASIDE = f"INSERT INTO message ({', '.join(_ASIDE_COLUMNS)}) VALUES ({', '.join('?' * len(_ASIDE_COLUMNS))})"
 
 
 def insert_many(conn: Connection, rows: Sequence[MessageRow]) -> None:
     """Store messages as they leave the inbox, in the work transaction that moves the inbox position."""
-    run_many(conn, _INSERT, rows)
+    places = packs.put(
+        conn,
+        [
+            (row.id, row.key_id, row.expires_us, row.sealed)
+            for row in rows
+            if row.state == MessageState.NOT_OURS and row.key_id and row.expires_us is not None and row.sealed
+        ],
+    )
+    if not places:
+        run_many(conn, _INSERT, rows)
+        return
+    run_many(conn, _INSERT, [row for row in rows if row.id not in places])
+    run_many(conn, _INSERT_ASIDE, [(*row[:_CLEAR], *places[row.id]) for row in rows if row.id in places])
 
 
 def seen(conn: Connection, controls: Sequence[bytes]) -> dict[bytes, list[Seen]]:
@@ -97,14 +119,14 @@ def find_duplicate(conn: Connection, *, control: bytes, content: bytes) -> int |
 
 def by_id(conn: Connection, message_id: int) -> MessageRow | None:
     """One message with its body."""
-    row = run(conn, f"SELECT {_COLUMNS} FROM message WHERE id = ?", (message_id,)).first()
+    row = run(conn, f"SELECT {_WHEREVER} FROM {_PACKED} WHERE m.id = ?", (message_id,)).first()
     return None if row is None else MessageRow._make(row)
 
 
 def bodies(conn: Connection, message_ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
     """`(key_id, sealed)` by message id; erased ones are left out."""
-    statement = "SELECT id, key_id, sealed FROM message WHERE id IN ({}) AND sealed IS NOT NULL"
-    return {number: (key_id, sealed) for number, key_id, sealed in select_in(conn, statement, message_ids)}
+    statement = f"SELECT m.id, {_KEY_ID}, {_SEALED} FROM {_PACKED} WHERE m.id IN ({{}})"
+    return {number: (key_id, sealed) for number, key_id, sealed in select_in(conn, statement, message_ids) if sealed}
 
 
 def set_state(
@@ -119,6 +141,8 @@ def set_state(
     """Move one message along MESSAGE_MOVES; StateConflict if it is not in `before`. Erasing is `erase`, `expire`."""
     if after not in MESSAGE_MOVES[before] or after is MessageState.ERASED:
         raise ValueError(f"no message moves from {before} to {after} here")
+    if before is MessageState.NOT_OURS:
+        packs.take_out(conn, [message_id])
     statement = "UPDATE message SET state = ?, reason = ?, expires_us = ? WHERE id = ? AND state = ?"
     if run(conn, statement, (after.value, reason, expires_us, message_id, before.value)).rowcount != 1:
         raise StateConflict(f"message {message_id} is not {before}")
@@ -182,8 +206,8 @@ def parked_for(conn: Connection, *, reason: str, attempts: int) -> list[int]:
 
 def expire(conn: Connection, *, now_us: int) -> int:
     """Erase the bodies of what is not ours and whose hold has ended; the count. The keyed hashes stay."""
-    statement = f"{_ERASE} WHERE state = 'not_ours' AND expires_us <= ?"
-    erased = run(conn, statement, (now_us,)).rowcount
+    statement = f"{_ERASE} WHERE state = 'not_ours' AND pack_id IS NULL AND expires_us <= ?"
+    erased = run(conn, statement, (now_us,)).rowcount + packs.expire(conn, now_us=now_us, erased=_ERASE)
     run(conn, "DELETE FROM aside_name WHERE message_id NOT IN (SELECT id FROM message WHERE state = 'not_ours')")
     return erased
 
@@ -192,5 +216,7 @@ def erase(conn: Connection, message_ids: Sequence[int], *, before: MessageState)
     """Erase these bodies, of an infant whose hold has ended or a parked message given up; the count."""
     if MessageState.ERASED not in MESSAGE_MOVES[before]:
         raise ValueError(f"no message is erased from {before}")
+    if before is MessageState.NOT_OURS:
+        packs.take_out(conn, message_ids)
     statement = f"{_ERASE} WHERE id = ? AND state = ?"
     return run_many(conn, statement, [(number, before.value) for number in message_ids])

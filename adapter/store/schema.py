@@ -68,14 +68,31 @@ MESSAGE = Table(
     Column("key_id", LargeBinary),
     Column("sealed", LargeBinary),
     Column("note", LargeBinary),
+    Column("pack_id", BigInteger),
+    Column("packed_at", Integer),
+    Column("packed_size", Integer),
 )
-_WAITING = text("state IN ('received', 'not_ours', 'parked')")
+_WAITING = text("state IN ('received', 'parked')")
 Index("ix_message_control", MESSAGE.c.control)
 Index("ix_message_state", MESSAGE.c.state, sqlite_where=_WAITING, postgresql_where=_WAITING)
-Index("ix_message_key", MESSAGE.c.key_id)
+_HAS_KEY = text("key_id IS NOT NULL")
+Index("ix_message_key", MESSAGE.c.key_id, sqlite_where=_HAS_KEY, postgresql_where=_HAS_KEY)
 _NOT_OURS = text("state = 'not_ours'")
 Index("ix_message_subject", MESSAGE.c.subject, sqlite_where=_NOT_OURS, postgresql_where=_NOT_OURS)
-Index("ix_message_expires", MESSAGE.c.expires_us, sqlite_where=_NOT_OURS, postgresql_where=_NOT_OURS)
+_ALONE = text("state = 'not_ours' AND pack_id IS NULL")
+Index("ix_message_expires", MESSAGE.c.expires_us, sqlite_where=_ALONE, postgresql_where=_ALONE)
+
+ASIDE_PACK = Table(
+    "aside_pack",
+    METADATA,
+    Column("id", BigId, primary_key=True, autoincrement=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+Index("ix_aside_pack_key", ASIDE_PACK.c.key_id)
+Index("ix_aside_pack_expires", ASIDE_PACK.c.expires_us)
 
 ASIDE_NAME = Table(
     "aside_name",

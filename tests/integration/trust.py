@@ -220,7 +220,7 @@ class Trust:
     def bodies(self, kind: str) -> list[str]:
         """Of every message of this kind whose body is kept, the body."""
         with self.works.database.read() as conn:
-            found = run(conn, "SELECT id FROM message WHERE kind = ? AND sealed IS NOT NULL", (kind,))
+            found = run(conn, "SELECT id FROM message WHERE kind = ? AND state <> 'erased'", (kind,))
             rows = [messages.by_id(conn, number) for (number,) in found]
         return [
             self.works.ring.unseal(row.key_id, row.sealed, sealed.MESSAGE).decode()

@@ -74,6 +74,7 @@ def test_the_clock_is_read_as_the_walk_reads_it(maps: mapping.WhoseMaps, time: s
     [
         _message(PLACE),
         _message(PATIENT, PATIENT),
+        _message(PATIENT, "MSH|^~\\&|LIMS|RXX\r"),
         _message(PATIENT, PLACE, PLACE),
         _message(PATIENT, "MRG|4000002^^^RXX^MR\r", kind="ADT^A08"),
         _message(PATIENT, PLACE, time="notatime"),
@@ -96,6 +97,9 @@ def test_whatever_is_odd_is_left_to_the_walk(maps: mapping.WhoseMaps, body: byte
         b"\x0b" + _message(PATIENT),
         _message(PATIENT).replace(b"\r", b"\r\n"),
         _message(PATIENT, "note without a name\r"),
+        _message(PATIENT, "OBX|1|TX|A||text\x0bPID|1||4000002^^^RXX^MR\r"),
+        _message(PATIENT, "OBX|1|TX|A||text\x85 PID|1||4000002^^^RXX^MR\r"),
+        _message(PATIENT, "pid|1||4000002^^^RXX^MR\r"),
         _message(PATIENT, charset="8859/1"),
         _message(PATIENT, charset="NO SUCH SET"),
         _message(PATIENT).replace(b"4000001", b"400\xff001"),
