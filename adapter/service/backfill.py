@@ -15,7 +15,7 @@ from adapter.config import TrustSettings
 from adapter.errors import Problem, ProblemCode
 from adapter.pipeline.history import reads_of
 from adapter.service.assembly import Mappings, Translator, Works, open_ring, open_store, utc_now
-from adapter.service.history_reading import Answered, Question, Readers, ids_of
+from adapter.service.history_reading import Answered, Question, Readers, ids_of, most_ahead
 from adapter.sources import history
 from adapter.sources.files import SUFFIXES
 from adapter.sources.history import Part
@@ -68,21 +68,26 @@ class Backfill:
     def _take_in(self, works: Works, readers: Readers, paths: Sequence[Path]) -> None:
         files = _Files(works.database, works.ring, feed=self._feed)
         translate = Translator(self._settings, works.mappings)
-        is_careful = not works.pipeline.was_stopped_cleanly()
-        questions = self._questions(files, paths, inbox=works.inbox)
+        # What stopped the run before may be in any block that was being read: they go the way on which it is found out.
+        by_queue = 0 if works.pipeline.was_stopped_cleanly() else most_ahead(self._processes)
+        if not by_queue:
+            works.pipeline.start()
+        questions = self._questions(files, paths, inbox=works.inbox, by_queue=by_queue)
+        number = 0
         for number, answered in enumerate(readers.read(questions), start=1):
             self._count(answered)
-            if is_careful:
-                # What stopped the run before may be in this block: it goes the way on which that is found out.
-                _queue(works.inbox, files, answered)
-                works.pipeline.start()
-                works.drain()
-                is_careful = False
-            else:
+            if number > by_queue:
                 self._write(works, files, answered, translate)
+            else:
+                _queue(works.inbox, files, answered)
+                if number == 1:
+                    works.pipeline.start()
+                works.drain()
             if number % _SETTLE_EVERY == 0:
                 while works.step():
                     pass
+        if by_queue and not number:
+            works.pipeline.start()
         works.drain()
         works.expiry.run(now=works.now())
         works.pipeline.stop()
@@ -118,17 +123,19 @@ class Backfill:
             ring.close()
             readers.close()
 
-    def _questions(self, files: "_Files", paths: Sequence[Path], *, inbox: Inbox | None) -> Iterator[Question]:
+    def _questions(
+        self, files: "_Files", paths: Sequence[Path], *, inbox: Inbox | None, by_queue: int = 0
+    ) -> Iterator[Question]:
         """One for each block that is not in yet; with ids where there is an inbox that gives them."""
         received_at = self._now()
         first_id = left = 0
-        for parts in history.blocks(self._parts(files, paths)):
+        for number, parts in enumerate(history.blocks(self._parts(files, paths)), start=1):
             wanted = ids_of(parts)
             if inbox is not None and left < wanted:
                 left = max(_IDS_AT_ONCE, wanted)
                 first_id = inbox.reserve(left)
             # Alone this process reads each message when it writes it: nothing need be packed for another.
-            is_judged = inbox is not None and self._processes > 1
+            is_judged = inbox is not None and self._processes > 1 and number > by_queue
             yield Question(parts, first_id, self._feed, received_at, is_judged)
             first_id, left = first_id + wanted, left - wanted
 

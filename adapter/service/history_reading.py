@@ -176,6 +176,11 @@ class _Given(NamedTuple):
     told: Told | None
 
 
+def most_ahead(processes: int) -> int:
+    """How many blocks may be in reading at one time."""
+    return _AHEAD * (processes - 1) + _HELD + 1
+
+
 def ids_of(parts: Sequence[Part]) -> int:
     """How many ids a block may need."""
     return 16 + round(sum(part.end - part.start for part in parts) * IDS_A_BYTE)

@@ -202,6 +202,41 @@ def test_a_message_that_fails_is_parked_alone(
     assert message_counts(here)["parked"] == 1
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_message_that_stops_the_process_is_parked_in_the_end(
+    tmp_path: Path,
+    settings_of: Callable[[str], TrustSettings],
+    loaded: Mappings,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+) -> None:
+    past, here = the_past(), settings_of("here")
+    expected = live(settings_of("live"), loaded, past)
+    poison = an_oru(a_baby(1), at="202609050801", order="POISON", value="7")
+    folder = written(tmp_path / "past", [*past[:30], poison, *past[30:]])
+    translate = Translator.__call__
+
+    def dies(self: Translator, feed: str, media: str, body: bytes) -> object:
+        if b"POISON" in body:
+            os._exit(9)
+        return translate(self, feed, media, body)
+
+    monkeypatch.setattr(Translator, "__call__", dies)
+    codes: list[int | None] = []
+    while 0 not in codes and len(codes) < 8:
+        process = multiprocessing.get_context("fork").Process(
+            target=taken, args=(here, loaded, folder), kwargs={"processes": processes}
+        )
+        process.start()
+        process.join(60)
+        codes.append(process.exitcode)
+    assert set(codes[:-1]) == {9}
+    assert codes[-1] == 0  # at most twice in company, three times alone, and then parked
+    assert len(codes) <= 6
+    assert message_counts(here)["parked"] == 1
+    assert rows_of(here) == expected
+
+
 def test_beside_a_running_service_a_block_goes_to_its_queue_when_nothing_else_waits(
     tmp_path: Path, settings_of: Callable[[str], TrustSettings], loaded: Mappings
 ) -> None:
