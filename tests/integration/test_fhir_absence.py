@@ -4,7 +4,9 @@ import threading
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from adapter.cli.app import app
 from adapter.cli.cohort import ask_servers_again, read_not_whole
 from adapter.simulator import fhir_faults as faults
 from adapter.simulator.fhir_faults import Fault
@@ -89,7 +91,7 @@ def test_a_redirect_to_another_patient_is_a_merge_and_is_not_followed(crawl: Cra
 
 @pytest.mark.behaviour(66)
 @pytest.mark.behaviour(68)
-def test_a_patient_that_says_it_is_replaced_is_merged_and_nothing_more_is_asked_for(crawl: Crawl) -> None:
+def test_a_patient_that_says_it_is_replaced_is_merged_and_the_survivor_is_read_on_its_own(crawl: Crawl) -> None:
     with crawled(2) as server:
         here = crawl(server)
         here.admit(0)
@@ -104,10 +106,15 @@ def test_a_patient_that_says_it_is_replaced_is_merged_and_nothing_more_is_asked_
         here.poller.turn(threading.Event())
         with here.trust.works.database.read() as conn:
             told = here.trust.works.inbox.facts(conn).depth
+        asked = [one.interaction for one in server.seen]
+        here.trust.works.drain()
+        server.seen.clear()
+        here.turn()
 
     assert here.patients["merged"] == 1
     assert told == 1
-    assert [one.interaction for one in server.seen] == ["read"]
+    assert asked == ["read"]
+    assert len([one for one in server.seen if id_of(1) in one.url]) == len(TYPES)
 
 
 @pytest.mark.behaviour(68)
@@ -131,6 +138,17 @@ def test_an_absence_of_a_known_child_is_told_and_takes_nothing_away(crawl: Crawl
     (told,) = read_not_whole(load(here.file))
     assert told.child in children(here)
     assert (told.source, told.state) == ("fhir", state)
+    shown = CliRunner().invoke(app, ["cohort", "--config", str(here.file), "--incomplete"])
+    assert shown.output.split() == ["child", str(told.child), "fhir", state, told.reason]
+
+
+def test_nobody_is_asked_for_again_who_was_never_asked_for(crawl: Crawl) -> None:
+    with crawled(1) as server:
+        here = crawl(server)
+        here.admit(0)
+    said = CliRunner().invoke(app, ["cohort", "--config", str(here.file), "--ask-again", "77"])
+    assert said.exit_code == 2
+    assert "77" in said.output
 
 
 @pytest.mark.behaviour(38)

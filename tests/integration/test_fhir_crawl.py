@@ -137,14 +137,10 @@ def test_where_no_change_is_told_the_date_of_making_is_asked_for(crawl: Crawl) -
 
 
 @pytest.mark.behaviour(17)
-@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
-def test_a_change_of_something_made_long_ago_comes_with_the_full_reading(
-    crawl: Crawl, store: str, request: pytest.FixtureRequest
-) -> None:
-    url = str(request.getfixturevalue("postgres_url")) if store == "postgresql" else ""
+def test_a_change_of_something_made_long_ago_comes_with_the_full_reading(crawl: Crawl) -> None:
     with crawled(1) as server:
         server.add([Change(visible_at=END, resource=a_note(0, "Q79.1"))])
-        here = crawl(server, url=url, types=BY_CREATION, overlap="PT1H", full_reread="P7D")
+        here = crawl(server, types=BY_CREATION, overlap="PT1H", full_reread="P7D")
         here.admit(0)
         here.turn(2)
         before = codes(here)
@@ -209,7 +205,7 @@ def test_a_burst_of_messages_is_read_once_when_it_is_over(crawl: Crawl) -> None:
         here.admit(0)
         here.turn(2)
         server.seen.clear()
-        for minute in range(5):
+        for minute in range(2):
             here.admit(0, at=f"20261120050{minute}", event="A08")
             here.turn()
         during = len(server.seen)
@@ -313,7 +309,7 @@ def test_a_visit_that_became_part_of_another_is_no_admission(crawl: Crawl) -> No
 
 
 def test_of_several_workers_none_reads_a_child_that_another_reads(crawl: Crawl) -> None:
-    several = 5
+    several = 3
     with crawled(several) as server:
         here = crawl(server, limits="{requests_per_second: 1000, parallel: 4}")
         here.admit(*range(several))
