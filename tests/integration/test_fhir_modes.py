@@ -364,6 +364,8 @@ def test_at_epic_each_child_ends_in_the_state_that_the_server_tells(reads: Reads
     assert server.violations == []
     assert rows_of_child(here, denied) == before
     assert len(here.trust.rows("infant")) == len(children)
+    operations = [row["procedure_code"] for row in rows_of_child(here, merged) if row["kind"] == "operation"]
+    assert sorted(operations) == ["G69.3", "Y50.2"], "the one of before, and what was coded after the merge"
 
 
 @pytest.mark.behaviour(22)
@@ -387,24 +389,6 @@ def test_at_oracle_the_newest_version_counts_though_an_older_one_comes_on_a_late
     assert server.violations == []
 
 
-@pytest.mark.behaviour(39)
-def test_at_epic_a_type_whose_number_is_used_up_rests_and_the_child_is_told_incomplete(reads: Reads) -> None:
-    children = [a_child(number) for number in range(3)]
-    types = _ONLY.format("DiagnosticReport", "")
-    with served(children, epic(quota={"DiagnosticReport": 2})) as server:
-        here = reads(server, "epic", types=types, limits=QUICKLY.replace("parallel: 2", "parallel: 1"))
-        here.admit(*children)
-        here.turn(3)
-        asked = [one for one in server.seen if one.resource_type == "DiagnosticReport"]
-        here.admit(*children, event="A08")
-        here.turn(2)
-
-    assert len(asked) == 3
-    assert [one for one in server.seen if one.resource_type == "DiagnosticReport"] == asked
-    assert here.patients == {"complete": 2, "incomplete": 1, "reasons": {"incomplete.4135": 1}}
-    assert server.violations == []
-
-
 @pytest.mark.behaviour(4)
 def test_at_oracle_one_token_serves_all_workers(reads: Reads) -> None:
     children = [a_child(number) for number in range(2)]
@@ -424,16 +408,13 @@ def test_at_oracle_one_token_serves_all_workers(reads: Reads) -> None:
 
 
 @pytest.mark.behaviour(66)
-@pytest.mark.behaviour(67)
 @pytest.mark.behaviour(69)
-@pytest.mark.parametrize("vendor", ["epic", "oracle-millennium"])
-def test_whoever_was_merged_is_read_on_under_the_other_id(reads: Reads, vendor: str) -> None:
+def test_at_oracle_whoever_was_merged_is_read_on_under_the_other_id(reads: Reads) -> None:
     """First known by the number of the wristband; the server gives all that is theirs to the survivor."""
     child = a_child(1)
     moved = replace(child, person=replace(child.person, temporary_number="T7", merged_at=day(20)))
-    visits = [_combined(moved)] if vendor == "oracle-millennium" else []
-    with served([moved], MODES[vendor](), now=day(19), also=visits) as server:
-        here = reads(server, vendor)
+    with served([moved], oracle(), now=day(19), also=[_combined(moved)]) as server:
+        here = reads(server, "oracle-millennium")
         here.admit(moved, number="T7")
         here.turn(2)
         first = here.patients
@@ -441,8 +422,8 @@ def test_whoever_was_merged_is_read_on_under_the_other_id(reads: Reads, vendor: 
         here.admit(moved, number="T7", event="A08")
         here.turn(4)
         violations = list(server.violations)
-    with served([child], MODES[vendor]()) as server:
-        never = reads(server, vendor)
+    with served([child], oracle()) as server:
+        never = reads(server, "oracle-millennium")
         never.admit(child)
         never.turn(2)
 
