@@ -84,6 +84,17 @@ def _keeping(memory: dict[int, tuple[Any, Any, tuple[Problem, ...]]]) -> Callabl
     return keep
 
 
+def _letting(memory: dict[int, Any]) -> Callable[[Any], None]:
+    """Remembers a part by its identity; it is kept alive for as long. Parts never change."""
+
+    def let(part: Any) -> None:
+        if len(memory) >= _PARTS_REMEMBERED:
+            memory.clear()
+        memory[id(part)] = part
+
+    return let
+
+
 def _remembering_lists(convert: Convert, memory: dict[Any, Outcome]) -> Convert:
     """The same for conversions of lists, where the list is one text or one part, which is known by its identity."""
     parts: dict[int, tuple[Any, Outcome]] = {}
@@ -173,13 +184,14 @@ class _Writer:
         if ">" in condition.path:
             self._lines += lines
             return
-        # One resource after the other has the same part, and one that was let through is kept alive here.
-        last = self._constant([object()])
+        # Many resources have the same part, and one that was let through is kept alive here.
+        let_through: dict[int, Any] = {}
+        known, let = self._constant(let_through.get), self._constant(_letting(let_through))
         self._lines += [
             f"part = get({self._constant(parse_path(condition.path)[0].name)})",
-            f"if part is not {last}[0]:",
+            f"if part is None or {known}(id(part)) is not part:",
             *(f"    {line}" for line in lines),
-            f"    {last}[0] = part",
+            f"    {let}(part)",
         ]
 
     def _fields(self, part: str, group: Sequence[tuple[int, Ready]]) -> dict[str, str]:
