@@ -206,9 +206,14 @@ def parked_for(conn: Connection, *, reason: str, attempts: int) -> list[int]:
 
 def expire(conn: Connection, *, now_us: int) -> int:
     """Erase the bodies of what is not ours and whose hold has ended; the count. The keyed hashes stay."""
-    statement = f"{_ERASE} WHERE state = 'not_ours' AND pack_id IS NULL AND expires_us <= ?"
+    alone = "state = 'not_ours' AND pack_id IS NULL AND expires_us <= ?"
+    # `+ 0`: else SQLite seeks the greatest id from the end of the table, row by row.
+    last = run(conn, f"SELECT max(id + 0) FROM message WHERE {alone}", (now_us,)).scalar() or 0
+    last = max(last, packs.last_expired(conn, now_us=now_us))
+    statement = f"{_ERASE} WHERE {alone}"
     erased = run(conn, statement, (now_us,)).rowcount + packs.expire(conn, now_us=now_us, erased=_ERASE)
-    run(conn, "DELETE FROM aside_name WHERE message_id NOT IN (SELECT id FROM message WHERE state = 'not_ours')")
+    aside = "SELECT 1 FROM message m WHERE m.id = aside_name.message_id AND m.state = 'not_ours'"
+    run(conn, f"DELETE FROM aside_name WHERE message_id <= ? AND NOT EXISTS ({aside})", (last,))
     return erased
 
 

@@ -86,6 +86,11 @@ def expire(conn: Connection, *, now_us: int, erased: str) -> int:
     return count
 
 
+def last_expired(conn: Connection, *, now_us: int) -> int:
+    """An id beyond which nothing in a pack has expired; 0 where nothing has."""
+    return run(conn, "SELECT max(last_id) FROM aside_pack WHERE expires_us <= ?", (now_us,)).scalar() or 0
+
+
 def _keep(conn: Connection, pack_id: int, kept: Sequence[tuple[int, int]], *, expires_us: int) -> None:
     """Of a pack only these places."""
     packed = run(conn, "SELECT sealed FROM aside_pack WHERE id = ?", (pack_id,)).scalar_one()

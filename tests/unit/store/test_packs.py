@@ -70,6 +70,14 @@ def test_what_expires_is_erased_from_its_pack_and_the_rest_stays(conn: Connectio
     assert packed(conn) == []
 
 
+def test_the_names_of_what_expires_go_with_it(conn: Connection) -> None:
+    messages.insert_many(conn, [aside(1), aside(2, expires_us=101), aside(3)])
+    messages.add_names(conn, [(sixteen("two"), number) for number in (1, 2, 3)])
+    messages.expire(conn, now_us=100)
+    assert [number for (number,) in run(conn, "SELECT message_id FROM aside_name ORDER BY 1")] == [2]
+    assert messages.not_ours_of(conn, [sixteen("two")]) == [2]
+
+
 def test_what_was_released_outlives_its_pack(conn: Connection) -> None:
     messages.insert_many(conn, [aside(1), aside(2)])
     messages.set_state(conn, 1, before=NOT_OURS, after=RECEIVED)
