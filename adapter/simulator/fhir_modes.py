@@ -29,6 +29,10 @@ from adapter.simulator.fhir_token import Client, TokenDesk
 from adapter.simulator.fhir_versions import Resource
 
 Json = dict[str, Any]
+EPIC_WORDS = "urn:oid:1.2.840.114350.1.13.0.1.7.4.696784.21080"
+"""One of the systems that a site makes itself."""
+FREE_TEXT = "Seen with mother, Ms Quillfeather"
+"""What stands under it for a code; nothing of it may be copied."""
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ANYBODYS = frozenset(PARAMETERS) - {"Patient", "Location", "Medication"}
 """Types that tell of one patient each."""
@@ -112,7 +116,7 @@ def epic(*, quota: Mapping[str, int] | None = None) -> Settings:
         quota=quota or {},
         codes=_EPIC_CODES,
         expired_status=400,
-        shape=_without_meta,
+        shape=_as_epic_shows,
         hides=_is_left_out,
         redirects_merged=True,
     )
@@ -211,6 +215,7 @@ _EPIC_CODES = Codes(
         "4131": "fatal",
         "4134": "information",
         "4135": "fatal",
+        "59133": "information",
         "59100": "information",
     },
 )
@@ -229,9 +234,13 @@ def _last_updated_forms() -> Mapping[tuple[str, str], DateForm]:
     }
 
 
-def _without_meta(resource: Json, _: Read) -> Json:
-    """Neither version nor time of update (behaviours 16 and 17)."""
-    return {name: value for name, value in resource.items() if name != "meta"}
+def _as_epic_shows(resource: Json, _: Read) -> Json:
+    """Neither version nor time of update (behaviours 16 and 17), displays that end in a space, free text for a code."""
+    shown = {name: value for name, value in resource.items() if name != "meta"}
+    if isinstance(code := shown.get("code"), dict) and "coding" in code:
+        spaced = [{**one, "display": f"{one['display']} "} if "display" in one else one for one in code["coding"]]
+        shown["code"] = {**code, "coding": [*spaced, {"system": EPIC_WORDS, "code": FREE_TEXT, "display": FREE_TEXT}]}
+    return shown
 
 
 def _is_left_out(resource: Resource) -> bool:

@@ -126,7 +126,11 @@ class Desk:
         row = "Patient search ceiling"
         self._cases.broken(Breach("too-many-patients", row, ""), "Patient", (name for name, _ in search.used))
         status = 422 if not self._mode.codes.of else 400
-        raise Refused(status, self._mode.codes.note("too-many", "too-costly", f"more than {most} patients"))
+        refusal = Refused(status, self._mode.codes.note("too-many", "too-costly", f"more than {most} patients"))
+        if self._mode.codes.of:
+            beside = self._mode.codes.note("59133", "processing", "processing issues")
+            refusal.outcome["issue"] += stated(beside)["issue"]
+        raise refusal
 
     def _notes(self, search: Search, found: list[Version], patients: set[str]) -> Iterator[Note]:
         codes = self._mode.codes

@@ -22,7 +22,7 @@ from adapter.service.polling_plan import Kind, kinds_of
 from adapter.simulator import Simulation
 from adapter.simulator.course import Course
 from adapter.simulator.fhir_faults import Answer, Fault, Request
-from adapter.simulator.fhir_modes import epic, oracle, oracle_tokens
+from adapter.simulator.fhir_modes import FREE_TEXT, epic, oracle, oracle_tokens
 from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_server import FhirServer
 from adapter.simulator.fhir_terms import identity
@@ -100,7 +100,13 @@ def of_vendor(file: Path, vendor: str, server: FhirServer) -> TrustSettings:
 @pytest.mark.parametrize(
     "vendor",
     [
-        pytest.param("epic", marks=[pytest.mark.behaviour(12), pytest.mark.behaviour(13), pytest.mark.behaviour(30)]),
+        pytest.param(
+            "epic",
+            marks=[
+                pytest.mark.behaviour(12), pytest.mark.behaviour(13), pytest.mark.behaviour(30),
+                pytest.mark.behaviour(63),
+            ],
+        ),
         pytest.param(
             "oracle-millennium",
             marks=[
@@ -454,3 +460,18 @@ def told_of(ehr: Ehr) -> list[tuple[str, ...]]:
         for row in ehr.trust.rows(every=True)
         if row["state"] != "deleted"
     )
+
+
+@pytest.mark.behaviour(64)
+def test_what_epic_gives_for_a_code_stays_inside_the_trust(reads: Reads) -> None:
+    child = a_child(1)
+    with served([child], epic()) as server:
+        here = reads(server, "epic")
+        here.admit(child)
+        here.turn(2)
+    here.trust.dispatch()
+    sent = b"".join(batch for _, batch in here.trust.csor.batches)
+
+    assert any(FREE_TEXT in str(row["codes"]) for row in here.trust.rows("diagnosis")), "inside it is kept as it came"
+    assert b"P77" in sent
+    assert FREE_TEXT.encode() not in sent

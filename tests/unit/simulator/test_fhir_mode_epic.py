@@ -8,10 +8,10 @@ import requests
 from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 
-from adapter.simulator.fhir_modes import epic
+from adapter.simulator.fhir_modes import EPIC_WORDS, FREE_TEXT, epic
 from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_server import running
-from adapter.simulator.fhir_terms import identity
+from adapter.simulator.fhir_terms import ICD_10, identity
 from tests.unit.simulator.fhir_client import NOON, a_change, a_value, at, get
 from tests.unit.simulator.fhir_counter import BASE, Counter
 from tests.unit.simulator.fhir_courses import COURSE, MERGED, day
@@ -75,7 +75,7 @@ def test_patient_search_ceiling() -> None:
     counter = Counter(many, epic(), now=NOON)
     answered = counter.search("Patient", birthdate="2026-09-01")
 
-    assert (answered.status, answered.codes) == (400, ["4127"])
+    assert (answered.status, answered.codes) == (400, ["4127", "59133"])
     assert counter.broken == ["too-many-patients"]
 
 
@@ -242,6 +242,17 @@ def test_specimens_are_found_by_id_alone(counter: Counter) -> None:
 
     assert counter.search("Specimen", patient=CHILD).codes == ["4111"]
     assert counter.search("Specimen", _id=specimen).ids == [specimen]
+
+
+def test_codes_hold_free_text_and_displays_end_in_a_space(counter: Counter) -> None:
+    codings = [
+        coding
+        for one in counter.search("Condition", patient=CHILD).entries
+        for coding in one["resource"]["code"]["coding"]
+    ]
+
+    assert {coding["code"] for coding in codings if coding["system"] == EPIC_WORDS} == {FREE_TEXT}
+    assert all(coding["display"].endswith(" ") for coding in codings if coding["system"] == ICD_10)
 
 
 def test_what_is_allowed_leaves_no_trace(counter: Counter) -> None:
