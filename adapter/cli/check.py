@@ -149,7 +149,7 @@ def _secret_faults(settings: config.TrustSettings) -> Iterator[SetupError]:
         references.append(settings.store.url.resolve)
     if isinstance(sink, config.CsorApiSink) and sink.token:
         references.append(sink.token.resolve)
-    ports = (source for source in settings.sources if isinstance(source, config.Listening))
+    ports = (each for each in settings.sources if isinstance(each, config.Listening | config.FhirSearchSource))
     references += [partial(refuse_if_untrusted, port) for port in ports]
     for resolve in references:
         try:

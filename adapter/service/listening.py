@@ -29,13 +29,17 @@ def refuse_if_unusable(settings: TrustSettings) -> None:
         if isinstance(source, Listening):
             refuse_if_untrusted(source)
             refuse_if_taken(source.name, bind=source.bind, port=source.port)
-        elif (told := _subscriptions(source)) is not None:
-            place(source.name, told, base_url="")
+        elif isinstance(source, FhirSearchSource) and (told := source.subscriptions) is not None:
+            refuse_if_untrusted(source)
             refuse_if_taken(source.name, bind=told.bind, port=told.port)
 
 
-def refuse_if_untrusted(source: Listening) -> None:
-    """SetupError where its certificates or its token cannot be used."""
+def refuse_if_untrusted(source: Listening | FhirSearchSource) -> None:
+    """SetupError where its certificates, its token or its secret cannot be used."""
+    if isinstance(source, FhirSearchSource):
+        if source.subscriptions is not None:
+            place(source.name, source.subscriptions, base_url=source.base_url)
+        return
     tls_terms(source)
     if isinstance(source, HttpSource) and source.token is not None:
         source.token.resolve()
@@ -126,10 +130,6 @@ def _listener(source: object, keeps: Keeps, counters: Counters) -> tuple[Listene
     if isinstance(source, FhirSearchSource) and (told := source.subscriptions) is not None:
         return _push_listener(source, told, keeps.notifications, counters), told.bind, told.port
     return None
-
-
-def _subscriptions(source: object) -> Subscriptions | None:
-    return source.subscriptions if isinstance(source, FhirSearchSource) else None
 
 
 def _push_listener(source: FhirSearchSource, told: Subscriptions, keep: Keep, counters: Counters) -> FhirPushListener:

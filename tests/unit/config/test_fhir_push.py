@@ -85,3 +85,11 @@ def test_without_subscriptions_or_an_address_there_is_nothing_to_hand_over(tmp_p
     printed = CliRunner().invoke(app, ["subscribe", "--config", str(file)])
 
     assert printed.exit_code == 10
+
+
+def test_check_finds_a_secret_that_is_not_there(tmp_path: Path) -> None:
+    file = a_trust(tmp_path, text=TRUST + SOURCE + said(RESULTS))
+    checked = CliRunner().invoke(app, ["check", "--config", str(file)])
+
+    assert checked.exit_code == 10
+    assert "hook} cannot be read" in checked.output.replace("\n", "")
