@@ -181,7 +181,7 @@ def test_where_the_server_does_not_say_which_export_is_in_the_way_its_end_is_awa
     export: Export, server: FhirServer
 ) -> None:
     server.exports.kick_off(f"Group/{GROUP}", [], patients=(), url="")
-    here = export(server)
+    here = export(server, bulk=BULK.replace("poll_min_s: 5", "poll_min_s: 0.01"))
     waits_s = here.turn()
     state = here.jobs[0].state
     server.exports.delete(1)
@@ -223,7 +223,7 @@ def test_how_far_it_is_is_asked_when_the_server_wants_it(
 ) -> None:
     server.exports.settings.polls = 2
     server.exports.settings.retry_after = said
-    here = export(server)
+    here = export(server, bulk=BULK.replace("poll_min_s: 5", "poll_min_s: 0.01"))
     wait_s = here.turn()
     here.restart()
     again_s = here.turn()
@@ -614,7 +614,7 @@ def test_what_was_not_asked_for_does_not_go_in(export: Export, server: FhirServe
 
 
 def test_without_a_group_all_patients_are_exported(export: Export, server: FhirServer) -> None:
-    here = export(server, bulk="{every: P1D, poll_min_s: 0.01}")
+    here = export(server, bulk="{every: P1D, poll_min_s: 5}")
     for _ in range(4):
         here.turn()
         here.make_due()
