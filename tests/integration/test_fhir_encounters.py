@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.conftest import Make
 from tests.integration.fhir_child import BABY, a_known_child, a_page, at
+from tests.integration.messages import GASTROSCHISIS, an_adt
 from tests.integration.trust import Trust
 
 
@@ -49,6 +50,7 @@ def test_what_hl7_v2_says_of_it_is_the_wholes(a_trust: Make) -> None:
     trust = a_known_child(a_trust)
     trust.take(a_page(a_visit("e1", "V9", start="2026-08-31")), is_fhir=True)
     trust.take(a_page(combined("e2", "e1", f"V{BABY.number}")), is_fhir=True)
+    trust.receive(an_adt("A08", BABY, at="202609031000", codes=[GASTROSCHISIS]))
 
     assert len(admitted(trust)) == 1
     assert {row["code"] for row in trust.rows("diagnosis")} == {"Q79.3"}
