@@ -92,7 +92,8 @@ class ChildReader:
         named = _BY_ID.fullmatch(value)
         if authority == _OF_SERVER + self._terms.source and named:
             return self._read(row, facts, named[1], stop)
-        if authority.startswith(_OF_SERVER):
+        # Where every type is read whole, its patients come without being looked for.
+        if authority.startswith(_OF_SERVER) or not any(kind.is_of_patients for kind in self._terms.kinds):
             self._stand(row._replace(state=CrawlState.ELSEWHERE, reason="", due_us=None))
         else:
             self._look_up(row, facts, stop)

@@ -78,6 +78,16 @@ def test_patient_by_patient_gives_the_rows_of_reading_whole_types(crawl: Crawl) 
     assert len(by_and_by.rows) > 10 * CHILDREN
 
 
+def test_nobody_is_looked_up_at_a_server_whose_types_are_read_whole(crawl: Crawl) -> None:
+    with polled(1, now=day(-2)) as server:
+        here = crawl(server, types=types().replace("scope: patient", "scope: system"))
+        here.admit(0)
+        here.turn(2)
+
+    assert not any("identifier=" in query for query in asked_of(server))
+    assert "incomplete" not in here.patients
+
+
 @pytest.mark.behaviour(18)
 def test_only_what_is_new_is_asked_for_and_what_is_the_same_stores_nothing(crawl: Crawl) -> None:
     with crawled(CHILDREN) as server:
