@@ -4,7 +4,7 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from adapter.config.fhir_answers import Hydrate, OutcomeRule, Paging
 from adapter.config.fhir_auth import Auth, check_secure, url_parts
@@ -30,6 +30,15 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+_OUR_HEADERS = frozenset({"authorization", "accept", "content-type", "content-length", "host", "prefer", "cookie"})
+
+
+def _own_header(name: str) -> str:
+    if name.lower() in _OUR_HEADERS:
+        raise ValueError(f"{name} is set by the adapter: see `token` and `auth`")
+    return name
+
+
 def _host(written: str) -> str:
     host = written.strip().lower()
     if not _HOST.fullmatch(host):
@@ -39,6 +48,7 @@ def _host(written: str) -> str:
 
 
 Host = Annotated[str, AfterValidator(_host)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$"), AfterValidator(_own_header)]
 
 
 class Patients(Positioned):
@@ -98,6 +108,8 @@ class FhirSearchSource(Positioned):
     """A bearer token, sent to this server only; read again where the server does not take it any more."""
     auth: Auth | None = None
     """How to sign in for tokens, where nobody else renews one."""
+    headers: dict[HeaderName, SecretRef] = {}
+    """Further ones that the site wants, sent where the token is sent and nowhere else: `Epic-Client-ID`."""
     certificate: FilePath | None = None
     """Ours, in PEM, where the server wants mutual TLS; `key` is the file of its private key."""
     key: FilePath | None = None

@@ -13,7 +13,7 @@ from adapter.config.fhir_auth import ClientSecret, PrivateKeyJwt
 from adapter.outbound import open_session
 from adapter.sources import smart_keys
 from adapter.sources.pace import Pace
-from adapter.sources.smart_auth import Credentials, NoCredentials, StaticToken
+from adapter.sources.smart_auth import Credentials, NoCredentials, StaticToken, WithHeaders
 from adapter.sources.smart_keys import SigningKey
 from adapter.sources.smart_token import (
     SharedSecret,
@@ -27,6 +27,12 @@ from adapter.sources.smart_token import (
 
 def credentials_of(source: FhirSearchSource, *, pace: Pace | None = None) -> Credentials:
     """What the server is shown; SetupError where a key or a secret cannot be used. Tokens are asked for by `pace`."""
+    shown = _signing_in(source, pace=pace)
+    further = {name: secret.resolve for name, secret in source.headers.items()}
+    return WithHeaders(shown, further) if further else shown
+
+
+def _signing_in(source: FhirSearchSource, *, pace: Pace | None) -> Credentials:
     auth = source.auth
     if auth is None:
         return StaticToken(source.token.resolve) if source.token else NoCredentials()

@@ -220,6 +220,8 @@ class FhirServer:
     def _sent(self, request: Request, stop: threading.Event, *, has_token: bool, is_timed: bool) -> Iterator[Stream]:
         header = self._credentials.header() if has_token else None
         prepared = self._prepared(request, header)
+        if has_token:
+            prepared.headers.update(self._credentials.beside())
         settings = self._session.merge_environment_settings(request.url, {}, stream=True, verify=None, cert=None)
         if not self._places.is_home(request.url):
             settings["cert"] = None

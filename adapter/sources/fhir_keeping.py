@@ -68,9 +68,12 @@ class Keeping:
         return Kept(fresh, counts)
 
     def _note_issues(self, page: Page, counts: Counter[str]) -> None:
+        unusual = {*page.unknown, *page.incomplete, *page.ignored}
         for issue in page.issues:
             counts[f"outcome.{issue.severity}"] += 1
-            _log.warning("the server remarks", **self._names, issue=issue.code)
+            # What a rule calls harmless comes with every search that finds nothing.
+            tell = _log.warning if issue.code in unusual else _log.info
+            tell("the server remarks", **self._names, issue=issue.code)
         if page.unknown:
             counts["outcome.unknown"] = len(page.unknown)
         for code in page.incomplete:

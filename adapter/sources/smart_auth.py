@@ -1,6 +1,6 @@
 """How the adapter shows a FHIR server who it is, where it does not sign in by itself (`smart_token` does)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from adapter.errors import NotNow, SetupError, SourceFault
@@ -11,6 +11,9 @@ class Credentials(Protocol):
 
     def header(self) -> str | None:
         """The value of `Authorization`; None where the server asks for none. NotNow if there is none to be had."""
+
+    def beside(self) -> Mapping[str, str]:
+        """Further headers that a site wants; they go where `Authorization` goes, and nowhere else."""
 
     def renew(self) -> None:
         """The server did not take the last one."""
@@ -25,6 +28,10 @@ class NoCredentials:
     def header(self) -> str | None:
         """None."""
         return None
+
+    def beside(self) -> Mapping[str, str]:
+        """None."""
+        return {}
 
     def renew(self) -> None:
         """There is nothing to renew."""
@@ -55,6 +62,10 @@ class StaticToken:
             self._token = token
         return f"Bearer {self._token}"
 
+    def beside(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
     def renew(self) -> None:
         """See Credentials."""
         self._token = ""
@@ -62,3 +73,43 @@ class StaticToken:
     def may_read(self, resource_type: str) -> bool:
         """Nothing is known against it."""
         return True
+
+
+class WithHeaders:
+    """Credentials with headers of a site's own beside them: `Epic-Client-ID`, a gateway's key."""
+
+    def __init__(self, credentials: Credentials, read: Mapping[str, Callable[[], bytes]]) -> None:
+        """`read`: by the name of the header what reads its value; it raises SetupError where there is none now."""
+        self._credentials = credentials
+        self._read = read
+        self._values: dict[str, str] = {}
+
+    def header(self) -> str | None:
+        """See Credentials."""
+        return self._credentials.header()
+
+    def beside(self) -> Mapping[str, str]:
+        """See Credentials. NotNow where a value cannot be had, or cannot stand in a header."""
+        if not self._values:
+            self._values = {name: _value(name, read) for name, read in self._read.items()}
+        return self._values
+
+    def renew(self) -> None:
+        """See Credentials."""
+        self._values = {}
+        self._credentials.renew()
+
+    def may_read(self, resource_type: str) -> bool:
+        """See Credentials."""
+        return self._credentials.may_read(resource_type)
+
+
+def _value(name: str, read: Callable[[], bytes]) -> str:
+    try:
+        text = read().decode("ascii").strip()
+    except (SetupError, UnicodeDecodeError) as error:
+        said = str(error) if isinstance(error, SetupError) else f"the header {name} holds bytes that no header has"
+        raise NotNow(SourceFault.NO_TOKEN, said) from None
+    if not text.isprintable():
+        raise NotNow(SourceFault.NO_TOKEN, f"the header {name} holds characters that no header has")
+    return text

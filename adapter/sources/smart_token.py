@@ -151,6 +151,10 @@ class SignIn:
         with self._lock:
             return f"Bearer {self._current().token}"
 
+    def beside(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
     def renew(self) -> None:
         """The server did not take the last one."""
         self._granted = None

@@ -119,6 +119,8 @@ def test_an_address_that_would_show_patient_data_is_refused_at_its_line(tmp_path
         ("    hydrate: [{from: result}]\n", "pattern"),
         ("    paging: {expired: ['http 404']}\n", "pattern"),
         ("    bulk: {types: [Observations]}\n", 'did you mean "Observation"?'),
+        ("    headers: {Epic-Client-ID: abc}\n", "a secret is never written here"),
+        ("    headers: {Authorization: {env: X}}\n", "Authorization is set by the adapter: see `token` and `auth`"),
         ("    version: R5\n", '"R5" is not one of: R4, R4B, STU3'),
     ],
 )

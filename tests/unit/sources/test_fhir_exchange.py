@@ -10,7 +10,7 @@ from adapter.errors import Halted, NotNow, SourceError, SourceFault
 from adapter.sources.fhir_http import Answers, FhirServer, Limits
 from adapter.sources.fhir_places import Places
 from adapter.sources.fhir_request import Style, follow, search
-from adapter.sources.smart_auth import StaticToken
+from adapter.sources.smart_auth import StaticToken, WithHeaders
 from tests.fakes.paces import a_pace
 from tests.unit.sinks.servers import a_server, request_of, response
 from tests.unit.sources.test_fhir_http import OK, PAGE, QUICK, Wire
@@ -39,6 +39,27 @@ def test_a_link_to_a_host_that_was_named_is_followed_without_the_token() -> None
         server.close()
 
     assert (here.tokens, there.tokens) == (["Bearer word"], [])
+
+
+@pytest.mark.behaviour(10)
+def test_headers_of_the_site_go_where_the_token_goes_and_nowhere_else() -> None:
+    here, there, values = Wire(), Wire(), iter((b"ours", b"ours anew"))
+    with (
+        a_server(here.answering(response(401, b"{}")), here.answering(OK)) as url,
+        a_server(there.answering(OK)) as other,
+    ):
+        shown = WithHeaders(StaticToken(lambda: b"word"), {"Epic-Client-ID": lambda: next(values)})
+        hosts = (other.removeprefix("http://"),)
+        rules = Answers(allowed_hosts=hosts)
+        server = FhirServer(f"{url}/r4", credentials=shown, pace=a_pace(), limits=QUICK, rules=rules)
+        for link in (f"{url}/r4?page=1", f"{other}/r4?page=2"):
+            server.ask(follow(link), read=bytes, stop=threading.Event())
+        server.close()
+
+    name = b"Epic-Client-ID: "
+    sent = [[line.removeprefix(name) for line in head.split(b"\r\n") if line.startswith(name)] for head in here.heads]
+    assert sent == [[b"ours"], [b"ours anew"]]
+    assert [b"epic-client-id" in head.lower() for head in there.heads] == [False]
 
 
 @pytest.mark.behaviour(10)
