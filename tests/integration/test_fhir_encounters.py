@@ -1,6 +1,5 @@
 """A visit that a FHIR server has made part of another one (Oracle Millennium: status unknown, with partOf)."""
 
-import itertools
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ def admitted(trust: Trust) -> list[str]:
 @pytest.mark.behaviour(69)
 def test_a_visit_that_is_part_of_another_is_none_of_its_own(a_trust: Make) -> None:
     pages = [a_page(a_visit("e1")), a_page(a_visit("e2", start="2026-09-05")), a_page(combined("e2", "e1"))]
-    for order in itertools.permutations(pages):
+    for order in (pages, pages[::-1], [*pages[1:], pages[0]]):
         trust = a_known_child(a_trust)
         for page in order:
             trust.take(page, is_fhir=True)
