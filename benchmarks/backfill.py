@@ -28,7 +28,7 @@ from adapter.service.processes import COLLECT
 from benchmarks.ward import Infant, a_trust
 
 ROUNDS = 5
-CONFIRMED, HELD, REPORTS = 6, 8, 40
+CONFIRMED, HELD, REPORTS = 6, 8, 60
 OTHERS_PER_REPORT = 24
 _BORN, _OF_AN_ADULT = b"||202601011130|", b"||19600101|"
 _OTHER_WARD = b"GENMED"

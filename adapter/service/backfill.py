@@ -4,6 +4,7 @@ How far each file is in stands in the transaction that brings it in, so that aft
 out. Beside a running service history only goes to its queue, and only while nothing else waits there.
 """
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,9 +60,12 @@ class Backfill:
         mappings = self._mappings or Mappings.load(self._settings)
         readers = Readers(self._settings, mappings, processes=self._processes)
         works = Works(self._settings, now=self._now, mappings=mappings)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: the collector need not look through it again and again
         try:
             self._take_in(works, readers, paths)
         finally:
+            gc.unfreeze()
             works.close()
             readers.close()
 
