@@ -96,18 +96,20 @@ class Order(NamedTuple):
         return [("_outputFormat", NDJSON), *types, *since]
 
     def is_of(self, request: str) -> bool:
-        """Whether the manifest's `request` is this order; patients stand in no address."""
+        """Whether the manifest's `request` is this order.
+
+        Patients stand in no address, and what is asked for by POST in none either: of ours only one can be hidden.
+        """
         try:
             parts = urlsplit(request)
         except ValueError:
             return False
+        if not parts.path.endswith(f"/{self.level}/$export"):
+            return False
+        if self.patients:
+            return not _types_of(parts.query)
         asked = dict(parse_qsl(parts.query))
-        return (
-            parts.path.endswith(f"/{self.level}/$export")
-            and not self.patients
-            and _types_of(parts.query) == set(self.types)
-            and asked.get("_since", "") == self.since
-        )
+        return _types_of(parts.query) == set(self.types) and asked.get("_since", "") == self.since
 
 
 class Waiting(NamedTuple):

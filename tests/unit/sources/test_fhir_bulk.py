@@ -89,6 +89,9 @@ def test_patients_stand_in_the_body_and_in_no_address() -> None:
     bulk.start(ORDER._replace(patients=("p1", "p2")))
 
     assert wire.asked == [("POST", f"{BASE}/Group/1/$export")]
+    assert ORDER._replace(patients=("p1",)).is_of(f"{BASE}/Group/1/$export")
+    assert not ORDER.is_of(f"{BASE}/Group/1/$export")
+    assert not ORDER._replace(patients=("p1",)).is_of(f"{BASE}/Group/1/$export?_type=Patient")
     said = json.loads(wire.bodies[0] or b"")
     assert [each["valueReference"]["reference"] for each in said["parameter"][-2:]] == ["Patient/p1", "Patient/p2"]
 
