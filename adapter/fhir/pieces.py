@@ -16,6 +16,12 @@ from adapter.fhir.shape import ELEMENTS, TEXTS, check_contained
 
 _PIECES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE = msgspec.json.Decoder(Any, float_hook=Decimal).decode
+_ALIKE_BUT_FOR_DIGITS = frozenset(
+    {"identifier", "collection", "subject", "encounter", "basedOn", "specimen", "performer", "requester"}
+)
+"""Numbers, times and references: their forms hold texts alone, so that another digit changes no type."""
+_SHORT = 512
+_ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
 _TEXT = msgspec.json.Decoder(str | None).decode
 
 
@@ -30,16 +36,29 @@ class _Element(dict[bytes, Any]):
         if form is not None and self._value is not _TEXT:
             self._check = check_contained if name == "contained" else form.decode
         self._may_recur = name != "id"
+        self._sound: set[bytes] | None = set() if name in _ALIKE_BUT_FOR_DIGITS else None
 
     def __missing__(self, text: bytes) -> Any:
         if self._is_read and NULL in text:
             raise msgspec.ValidationError  # perhaps a member that is null: `decode` takes it out
-        if self._check is not None:
+        if self._check is not None and not self._is_as_one_before(text):
             self._check(text)
         value = self._value(text)
         if self._may_recur:
             self[text] = value
         return value
+
+    def _is_as_one_before(self, text: bytes) -> bool:
+        """Whether one that was sound differs from it in digits alone; if not, this one is to be checked, and noted."""
+        if self._sound is None or len(text) > _SHORT or b"\\" in text:  # digits of an escape are no digits
+            return False
+        pattern = text.translate(_ANY_DIGIT)
+        if pattern in self._sound:
+            return True
+        if self._check is not None:
+            self._check(text)
+        self._sound.add(pattern)
+        return True
 
 
 class Elements(dict[str, _Element]):

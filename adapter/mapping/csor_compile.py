@@ -258,7 +258,7 @@ class _Writer:
         ]
 
     def _one_value(self, value: str, ready: Ready) -> list[str]:
-        first, *others = (self._path(path, collect=False) for path in ready.rule.path)
+        first, *others = self._alternatives(ready.rule.path)
         assert ready.convert is not None  # noqa: S101 - the caller has asked
         memory: dict[str, Any] = {}
         convert = self._constant(remembering(ready.convert, memory))
@@ -275,6 +275,24 @@ class _Writer:
         unsure = f"{value} is None" if others else f"{value} is None and v is not None"
         return [f"v = get({self._constant(name)})", f"{value} = {known}", *_when(unsure, rest)]
 
+    def _alternatives(self, paths: Sequence[str]) -> list[str]:
+        """Expressions for the first value of each, one for all neighbours that lie below the same element."""
+        found: list[str] = []
+        for top, group in groupby(paths, key=_top_of_several):
+            alike = list(group)
+            if not top or len(alike) == 1:
+                found += [self._path(path, collect=False) for path in alike]
+                continue
+            steps = [parse_path(path) for path in alike]
+            getters = [f"{self._getter(each, collect=False)}(resource)" for each in steps]
+            inner = " or ".join(f"{self._constant(each[1].name)} in top" for each in steps)
+            value = getters[-1]
+            for getter in reversed(getters[:-1]):
+                value = f"(v if (v := {getter}) is not None else {value})"
+            guard = f"(top := get({self._constant(top)})) is not None and (type(top) is not dict or {inner})"
+            found.append(f"({value} if {guard} else None)")
+        return found
+
     def _path(self, text: str, *, collect: bool) -> str:
         """An expression for the first value of a path, or for the list of all."""
         *references, rest = text.split(">")
@@ -286,7 +304,10 @@ class _Writer:
             return f"(v if type({got}) is not list else v[0] if v else None)"
         if not references:
             name = self._getter(steps, collect=collect)
-            guard = f"{self._constant(steps[0].name)} in resource"
+            guard = f"(top := get({self._constant(steps[0].name)})) is not None"
+            if len(steps) > 1:
+                # Most paths of several end here: the element is there, and what stands seldom in it is not.
+                guard += f" and (type(top) is not dict or {self._constant(steps[1].name)} in top)"
             return f"({name}(resource) if {guard} else {'()' if collect else 'None'})"
         name = self._getter(steps, collect=collect)
         target = f"referred({self._path(references[0], collect=False)}, resource, context)"
@@ -344,6 +365,12 @@ class _Writer:
 
 def _when(condition: str, lines: Sequence[str]) -> list[str]:
     return [f"if {condition}:", *(f"    {line}" for line in lines)]
+
+
+def _top_of_several(path: str) -> str:
+    """The first element of a path of several; nothing where it leads to another resource."""
+    steps = parse_path(path) if ">" not in path else ()
+    return steps[0].name if len(steps) > 1 and steps[0].index is None and not steps[0].key else ""
 
 
 def _only_step(path: str) -> str:
