@@ -38,7 +38,7 @@ VERBS = {
     "export": "Rows as they may leave, as files, with the data dictionary.",
     "jwks": "The public keys by which FHIR servers know us.",
     "subscribe": "The Subscriptions that a FHIR server is to keep for us, for its team.",
-    "doctor": "Is this machine fit to run: disk, ports, keys, configuration.",
+    "doctor": "Is this machine fit to run: disk, ports, keys, configuration; do the FHIR servers answer as it needs.",
 }
 
 BUG = 70
