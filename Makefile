@@ -28,7 +28,7 @@ demo: $(READY)  ## simulated hospital, adapter and receiver on this machine
 	@$(BIN)/csor-adapter demo $(ARGS)
 
 test: $(READY)  ## all tests that take seconds, two files at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(READY)  ## the long forms: crash, order and canary tests at full size
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long -s $(ARGS)

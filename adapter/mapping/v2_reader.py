@@ -107,7 +107,7 @@ class Reader:
             found.pop()
             told = f"more than {MOST_VALUES} repetitions; the others are left out"
             self.faults.append(Fault(ProblemCode.TOO_MANY, told))
-        return [each for each in found if each]
+        return [each for each in found if each] if len(found) > 1 and "" in found else found
 
     def first(self, text: str) -> str:
         """The first repetition of a field."""
