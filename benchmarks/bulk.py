@@ -1,7 +1,8 @@
 """A bulk export from its first request into the inbox, and on to rows: resources a second, and memory at its peak.
 
-Each size runs in a process of its own (`VmHWM`: `ru_maxrss` would begin with that of the parent), against a server in another one that makes its lines as it sends
-them. The bar is the peak of the larger export ÷ that of the smaller one, ten times as long: streaming keeps it flat.
+Each size runs in a process of its own (`VmHWM`: `ru_maxrss` would begin with that of the parent), against a server in
+another one that makes its lines as it sends them. The bar is the peak of the larger export ÷ that of the smaller one,
+ten times as long: streaming keeps it flat.
 Run: `python -m benchmarks.bulk`.
 """
 
