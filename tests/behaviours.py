@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "behaviours.md"
 _HEAD = """# Behaviours of vendors that tests prove
 
 The numbers are those of the list of vendor behaviours that this project was built from. The page is written by a run of
-the tests: `make test ARGS="--behaviours docs/behaviours.md"`. A behaviour whose test fails is not on it.
+the tests: `make test ARGS="--behaviours=docs/behaviours.md"`. A behaviour whose test fails is not on it.
 
 | behaviour | passed | tests |
 |---|---|---|
