@@ -15,12 +15,12 @@ from adapter.assertion import Resource
 from adapter.errors import Problem, ProblemCode
 from adapter.fhir.path import PathStep, parse_path
 from adapter.mapping.csor_decided import Decider
-from adapter.mapping.csor_outcome import Convert, Outcome, problem
+from adapter.mapping.csor_outcome import Convert, Outcome, length_of, problem
 from adapter.mapping.csor_rules import ALL_VALUES, As, Condition, CsorMap, FieldRule
 from adapter.mapping.observation import referred
 
-_REMEMBERED = 20_000
-_PARTS_REMEMBERED = 4_000
+_REMEMBERED, LONGEST_REMEMBERED = 4_096, 200
+_PARTS_REMEMBERED, _LONGEST_PART = 1_000, 2_000
 
 
 class Projection(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ def remembering(convert: Convert, memory: dict[str, Any]) -> Convert:
     others: dict[str, Outcome] = {}
 
     def remember(value: Any) -> Outcome:
-        if type(value) is not str:
+        if type(value) is not str or len(value) > LONGEST_REMEMBERED:
             return convert(value)
         outcome = others.get(value)
         if outcome is None:
@@ -77,6 +77,8 @@ def _keeping(memory: dict[int, tuple[Any, Any, tuple[Problem, ...]]]) -> Callabl
     """Remembers what a part gave, by its identity; the part is kept alive for as long. Parts never change."""
 
     def keep(part: Any, value: Any, problems: tuple[Problem, ...]) -> None:
+        if length_of(part) > _LONGEST_PART:
+            return
         if len(memory) >= _PARTS_REMEMBERED:
             memory.clear()
         memory[id(part)] = (part, value, problems)
@@ -88,6 +90,8 @@ def _letting(memory: dict[int, Any]) -> Callable[[Any], None]:
     """Remembers a part by its identity; it is kept alive for as long. Parts never change."""
 
     def let(part: Any) -> None:
+        if length_of(part) > _LONGEST_PART:
+            return
         if len(memory) >= _PARTS_REMEMBERED:
             memory.clear()
         memory[id(part)] = part
@@ -105,12 +109,14 @@ def _remembering_lists(convert: Convert, memory: dict[Any, Outcome]) -> Convert:
             known = parts.get(id(only))
             if known is not None and known[0] is only:
                 return known[1]
-            if len(parts) >= _PARTS_REMEMBERED:
-                parts.clear()
-            parts[id(only)] = (only, convert(values))
-            return parts[id(only)][1]
+            found = convert(values)
+            if length_of(only) <= _LONGEST_PART:
+                if len(parts) >= _PARTS_REMEMBERED:
+                    parts.clear()
+                parts[id(only)] = (only, found)
+            return found
         outcome = convert(values)
-        if len(values) == 1 and type(values[0]) is str:
+        if len(values) == 1 and type(values[0]) is str and len(values[0]) <= LONGEST_REMEMBERED:
             if len(memory) >= _REMEMBERED:
                 memory.clear()
             memory[values[0]] = outcome

@@ -61,3 +61,11 @@ NOTHING = Outcome(None)
 def problem(code: ProblemCode, text: str, *, at: str) -> tuple[Problem, ...]:
     """One problem, as outcomes carry them."""
     return (Problem(code=code, text=text, at=at),)
+
+
+def length_of(value: object) -> int:
+    """Of all texts in it: what is remembered must not grow with what a sender writes."""
+    if isinstance(value, str):
+        return len(value)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return sum(map(length_of, inner))

@@ -12,7 +12,7 @@ from adapter.errors import Problem, ProblemCode
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concepts import UNMAPPED, Coding, Concepts, Meaning, Specimen
 from adapter.mapping.csor_codings import codes_of
-from adapter.mapping.csor_outcome import problem
+from adapter.mapping.csor_outcome import length_of, problem
 from adapter.mapping.observation import (
     UNRESOLVED,
     codings_of,
@@ -24,7 +24,7 @@ from adapter.mapping.observation import (
 )
 from adapter.mapping.units import ConflictingUnits, Conversion, Units
 
-_LIMIT = 20_000
+_LIMIT, _LONGEST_REMEMBERED = 4_096, 2_000
 """Decisions remembered: far more than a laboratory has tests; beyond it all are forgotten."""
 
 _PROBLEM_TEXTS: Mapping[ProblemCode, tuple[str, str]] = {
@@ -162,7 +162,7 @@ class Laboratory:
         if known is not None:
             return known
         decision = self.decide(self.sent(resource, context, quantity), resource, context)
-        if key is not None:
+        if key is not None and length_of(key) <= _LONGEST_REMEMBERED:
             if len(self._memory) >= _LIMIT:
                 self._memory.clear()
             self._memory[key if decision.meaning.is_timeless else dated] = decision

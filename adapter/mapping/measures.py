@@ -15,11 +15,11 @@ from adapter.errors import ExitCode, Finding, Problem, ProblemCode, SetupError
 from adapter.mapping.codelists import CodeLists
 from adapter.mapping.concepts import Coding
 from adapter.mapping.csor_codings import codes_of
-from adapter.mapping.csor_outcome import problem
+from adapter.mapping.csor_outcome import length_of, problem
 from adapter.mapping.observation import codings_of, moment_of, other_value, quantity_value
 from adapter.mapping.units import ConflictingUnits, Conversion, Units, weeks_and_days
 
-_LIMIT = 20_000
+_LIMIT, _LONGEST_REMEMBERED = 4_096, 2_000
 
 
 class MeasureRow(Positioned):
@@ -143,6 +143,8 @@ class Measures:
             unit, unit_code = _text(quantity.get("unit")), _text(quantity.get("code"))
         key = (codings, _text(text), unit, unit_code, _has_number(resource))
         if key not in self._memory:
+            if length_of(key) > _LONGEST_REMEMBERED:
+                return self._decide(*key)
             if len(self._memory) >= _LIMIT:
                 self._memory.clear()
             self._memory[key] = self._decide(*key)
