@@ -21,8 +21,8 @@ from tests.unit.simulator.fhir_courses import BORN, day
 _BULK = f"{{groups: [{GROUP}], every: PT1S, full: PT6S, poll_min_s: 0.05, instead_of_search: yes}}"
 
 
-def test_six_kills_lose_nothing_and_ask_for_no_export_twice(tmp_path: Path) -> None:
-    _run(tmp_path, kills=6)
+def test_four_kills_lose_nothing_and_ask_for_no_export_twice(tmp_path: Path) -> None:
+    _run(tmp_path, kills=4)
 
 
 @pytest.mark.long

@@ -28,8 +28,8 @@ PER_PAGE = "4"
 
 
 @pytest.mark.behaviour(19)
-def test_six_kills_at_pages_of_children_lose_nothing(tmp_path: Path) -> None:
-    _run(tmp_path, children=2, kills=6)
+def test_four_kills_at_pages_of_children_lose_nothing(tmp_path: Path) -> None:
+    _run(tmp_path, children=2, kills=4)
 
 
 @pytest.mark.long

@@ -13,8 +13,8 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -121,7 +121,22 @@ def run(messages: Sequence[bytes], *, count: int, seed: int) -> Outcome:
 
 def outcome_of(spoiled: Callable[[], bytes], *, media: Media, count: int) -> Outcome:
     """What becomes of so many bodies."""
+    with silent():
+        return _outcome_of(spoiled, media=media, count=count)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Logs nothing meanwhile."""
+    before = structlog.get_config()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _outcome_of(spoiled: Callable[[], bytes], *, media: Media, count: int) -> Outcome:
     ends, unforeseen = Counter[str](), list[str]()
     slowest, outliers, early = 0.0, 0, 0.0
     with tempfile.TemporaryDirectory(prefix="mutated-") as folder:
