@@ -1,64 +1,26 @@
 """Bulk exports of a FHIR server into a real store: how they are asked for, over restarts and faults."""
 
 import json
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.cli.status import read_status
 from adapter.errors import Halted
-from adapter.service.assembly import Mappings
 from adapter.simulator import fhir_faults as faults
 from adapter.simulator.fhir_faults import Fault
 from adapter.simulator.fhir_search import outcome
 from adapter.simulator.fhir_server import FhirServer
-from tests.fakes.exporting_hospital import BULK, GROUP, Exporting, exporting_trust, storage
-from tests.fakes.polled_hospital import END, TOKEN, a_child, polled
-
-LATE = END + timedelta(days=2)
-
-
-@pytest.fixture
-def server() -> Iterator[FhirServer]:
-    with polled(1) as served:
-        served.exports.groups = {GROUP: None}
-        yield served
-
-
-Export = Callable[..., Exporting]
-
-
-@pytest.fixture
-def export(tmp_path: Path, mappings: Path, loaded: Mappings) -> Iterator[Export]:
-    made: list[Exporting] = []
-
-    def make(server: FhirServer, *, url: str = "", more: dict[str, str] | None = None, **of_source: str) -> Exporting:
-        store = {"store": f"{{url: '{url}'}}"} if url else {}
-        folder = tmp_path / f"trust{len(made)}"
-        file = exporting_trust(folder, server, mappings=mappings, more={**store, **(more or {})}, **of_source)
-        made.append(Exporting(file, loaded))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture(scope="module")
-def faultless(tmp_path_factory: pytest.TempPathFactory, mappings: Path, loaded: Mappings) -> list[str]:
-    """The rows of an export in which nothing goes wrong."""
-    with polled(1) as server:
-        server.exports.groups = {GROUP: None}
-        file = exporting_trust(tmp_path_factory.mktemp("faultless") / "trust", server, mappings=mappings, more={})
-        here = Exporting(file, loaded)
-        here.until_idle()
-        try:
-            return here.rows
-        finally:
-            here.close()
+from tests.fakes.exporting_hospital import BULK, GROUP, storage
+from tests.fakes.polled_hospital import TOKEN, a_child
+from tests.integration.exporting import (  # noqa: F401  (fixtures)
+    LATE,
+    Export,
+    a_faultless_export,
+    a_server,
+    an_export,
+)
 
 
 @pytest.mark.behaviour(41)

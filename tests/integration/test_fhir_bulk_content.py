@@ -1,7 +1,6 @@
 """What comes of bulk exports of a FHIR server: the rows of polling it, whatever its files are like."""
 
 import threading
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,52 +14,17 @@ from adapter.simulator.fhir_server import FhirServer
 from adapter.simulator.fhir_versions import Change
 from adapter.store import audit
 from tests.acceptance.hospital import comparable
-from tests.fakes.exporting_hospital import BULK, GROUP, Exporting, exporting_trust
+from tests.fakes.exporting_hospital import BULK, GROUP
 from tests.fakes.polled_hospital import END, changes, polled, polling_trust
+from tests.integration.exporting import (  # noqa: F401  (fixtures)
+    LATE,
+    Export,
+    a_faultless_export,
+    a_server,
+    an_export,
+)
 from tests.integration.trust import Trust, load
 from tests.unit.simulator.fhir_courses import day
-
-LATE = END + timedelta(days=2)
-
-
-@pytest.fixture
-def server() -> Iterator[FhirServer]:
-    with polled(1) as served:
-        served.exports.groups = {GROUP: None}
-        yield served
-
-
-Export = Callable[..., Exporting]
-
-
-@pytest.fixture
-def export(tmp_path: Path, mappings: Path, loaded: Mappings) -> Iterator[Export]:
-    made: list[Exporting] = []
-
-    def make(server: FhirServer, *, url: str = "", more: dict[str, str] | None = None, **of_source: str) -> Exporting:
-        store = {"store": f"{{url: '{url}'}}"} if url else {}
-        folder = tmp_path / f"trust{len(made)}"
-        file = exporting_trust(folder, server, mappings=mappings, more={**store, **(more or {})}, **of_source)
-        made.append(Exporting(file, loaded))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture(scope="module")
-def faultless(tmp_path_factory: pytest.TempPathFactory, mappings: Path, loaded: Mappings) -> list[str]:
-    """The rows of an export in which nothing goes wrong."""
-    with polled(1) as server:
-        server.exports.groups = {GROUP: None}
-        file = exporting_trust(tmp_path_factory.mktemp("faultless") / "trust", server, mappings=mappings, more={})
-        here = Exporting(file, loaded)
-        here.until_idle()
-        try:
-            return here.rows
-        finally:
-            here.close()
 
 
 def searched(folder: Path, server: FhirServer, *, mappings: Path, loaded: Mappings) -> list[str]:
