@@ -11,11 +11,10 @@ from adapter.errors import SetupError
 from adapter.outbound import open_session
 from adapter.service.assembly import open_store, utc_now
 from adapter.service.pacing import StoredBook, allowance_of
-from adapter.service.polling_plan import kinds_of
+from adapter.service.polling_plan import answers_of, kinds_of
 from adapter.service.signing_in import credentials_of, key_pair
 from adapter.sources.fhir_capability import Need
-from adapter.sources.fhir_http import Answers, FhirServer, Limits
-from adapter.sources.fhir_outcomes import Action, Outcomes
+from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.fhir_position import Search
 from adapter.sources.fhir_request import Request, search
 from adapter.sources.pace import Book, Pace, Refusal, Wish
@@ -84,7 +83,7 @@ def asking(settings: TrustSettings, source: FhirSearchSource) -> Iterator[Asking
             pace=pace,
             limits=limits,
             session=session,
-            rules=_answers(settings, source),
+            rules=answers_of(source, config.rules_of(source, settings.fhir_search)),
         )
         try:
             yield Asking(server, credentials)
@@ -103,12 +102,6 @@ def _book(settings: TrustSettings, source: FhirSearchSource) -> Iterator[Book]:
         yield StoredBook(database, source=source.name)
     finally:
         database.close()
-
-
-def _answers(settings: TrustSettings, source: FhirSearchSource) -> Answers:
-    rules = config.rules_of(source, settings.fhir_search)
-    codes = [(rule.code, Action(rule.action)) for rule in rules.outcome_rules]
-    return Answers(outcomes=Outcomes(codes, expired=rules.paging.expired), allowed_hosts=source.allowed_hosts)
 
 
 def probes_of(settings: TrustSettings, source: FhirSearchSource) -> list[Probe]:

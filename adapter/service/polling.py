@@ -26,14 +26,13 @@ from adapter.service.polling_crawl import Crawl
 from adapter.service.polling_lookup import LookUp
 from adapter.service.polling_memory import StoredMemory
 from adapter.service.polling_pauses import Pauses
-from adapter.service.polling_plan import kinds_of, of_whole_types
+from adapter.service.polling_plan import answers_of, kinds_of, of_whole_types
 from adapter.service.polling_status import fhir_sources
 from adapter.service.push_reads import Pushed
 from adapter.service.signing_in import credentials_of, key_pair
 from adapter.service.sought import Sought
-from adapter.sources.fhir_http import Answers, FhirServer, Limits
+from adapter.sources.fhir_http import FhirServer, Limits
 from adapter.sources.fhir_hydrate import Path
-from adapter.sources.fhir_outcomes import Action, Outcomes
 from adapter.sources.fhir_page import Entry
 from adapter.sources.fhir_position import Search
 from adapter.sources.fhir_request import Style
@@ -250,15 +249,6 @@ class Poller:
             shared=self._shared,
         )
 
-    def _answers(self) -> Answers:
-        rules = self._rules
-        outcomes = Outcomes(
-            [(rule.code, Action(rule.action)) for rule in rules.outcome_rules],
-            expired=rules.paging.expired,
-            is_restarted=rules.paging.on_expired == "restart",
-        )
-        return Answers(outcomes=outcomes, allowed_hosts=self._source.allowed_hosts)
-
     def _terms(self) -> Terms:
         settings, rules = self._settings, self._rules
         numbers = settings.identity.hospital_numbers
@@ -299,7 +289,7 @@ class Poller:
             credentials=self._credentials,
             pace=self._pace,
             limits=limits,
-            rules=self._answers(),
+            rules=answers_of(self._source, self._rules),
             session=watched(
                 open_session(ca=source.ca, proxy=source.proxy, certificate=key_pair(source)), self._certificates
             ),

@@ -5,7 +5,10 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from adapter import config
+from adapter.config import FhirSearchSource
 from adapter.errors import SourceFault
+from adapter.sources.fhir_http import Answers
+from adapter.sources.fhir_outcomes import Action, Outcomes
 from adapter.sources.fhir_position import Search
 from adapter.sources.fhir_request import Style
 from adapter.store.crawls import SearchRow
@@ -117,3 +120,13 @@ def _is_under_way(row: SearchRow | None) -> bool:
 
 def _us(span: timedelta) -> int:
     return int(span.total_seconds() * 1_000_000)
+
+
+def answers_of(source: FhirSearchSource, rules: config.FhirSearchRules) -> Answers:
+    """What is made of what the server answers, and where its links may lead."""
+    outcomes = Outcomes(
+        [(rule.code, Action(rule.action)) for rule in rules.outcome_rules],
+        expired=rules.paging.expired,
+        is_restarted=rules.paging.on_expired == "restart",
+    )
+    return Answers(outcomes=outcomes, allowed_hosts=source.allowed_hosts)
