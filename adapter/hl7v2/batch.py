@@ -11,8 +11,11 @@ import msgspec
 
 from adapter.errors import Problem, ProblemCode
 
-# A segment begins at the start of the file or of a line; a letter or digit after the name would be another name.
-_HEAD = re.compile(rb"(?:\A|(?<=[\r\n\x0b\x1c]))[ \t]*(MSH|FHS|BHS|BTS|FTS)(?=[^A-Za-z0-9\r\n]|[\r\n]|\Z)")
+# A segment begins at the start of the file or of a line; a letter or digit after the name would be another name. The
+# sign before it is looked for, not looked back at: then the search goes from one line's end to the next.
+_NAME = rb"[ \t]*(MSH|FHS|BHS|BTS|FTS)(?![A-Za-z0-9])"
+_FIRST = re.compile(_NAME)
+_HEAD = re.compile(rb"[\r\n\x0b\x1c]" + _NAME)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FRAMING = b"\r\n\x0b\x1c"
 
@@ -29,7 +32,7 @@ class Batch(msgspec.Struct, frozen=True):
 def split(raw: bytes) -> Batch:
     """Cut a file into its messages; a wrong count is a problem of the file, and every message there is still given."""
     raw = raw.removeprefix(_BYTE_ORDER_MARK)
-    heads = list(_HEAD.finditer(raw))
+    heads = [head for head in (_FIRST.match(raw),) if head] + list(_HEAD.finditer(raw))
     edges = [head.start(1) for head in heads] + [len(raw)]
     first = raw[: edges[0]].strip(_FRAMING + b" \t\0")
     messages: list[bytes] = []
@@ -48,7 +51,9 @@ def split(raw: bytes) -> Batch:
 
 def next_message(raw: bytes | mmap, at: int) -> int:
     """Where the next message begins at a place of a file or behind it; the file's end where none does."""
-    return next((head.start(1) for head in _HEAD.finditer(raw, at) if head[1] == b"MSH"), len(raw))
+    if at == 0 and (head := _FIRST.match(raw)) and head[1] == b"MSH":
+        return head.start(1)
+    return next((head.start(1) for head in _HEAD.finditer(raw, max(at - 1, 0)) if head[1] == b"MSH"), len(raw))
 
 
 def _first_line(piece: bytes) -> tuple[bytes, bytes]:
