@@ -41,7 +41,7 @@ class _Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     told: bytes
     """As JSON, in which numbers keep their digits."""
     plain: bytes
-    made: list[Made]
+    made: list[Made] | None
     visit: str
 
 
@@ -95,12 +95,12 @@ class EarlyReader:
         body = self._ring.unseal(message.key_id, message.sealed, sealed.MESSAGE)
         return self._of(message, body) if self._may_be_ours(message, body) else []
 
-    def of_body(self, message: QueuedMessage, body: bytes) -> bytes:
-        """What can be read ahead of one that triage would keep; for `readings`."""
-        found = self._of(message, body) if message.kind.startswith(_RESULTS) else []
+    def of_body(self, message: QueuedMessage, body: bytes, *, makes: bool) -> bytes:
+        """What can be read ahead of one that triage would keep; for `readings`. `makes`: its rows, too."""
+        found = self._of(message, body, makes=makes) if message.kind.startswith(_RESULTS) else []
         return _PACKER.encode(found) if found else b""
 
-    def _of(self, message: QueuedMessage, body: bytes) -> list[_Answer]:
+    def _of(self, message: QueuedMessage, body: bytes, *, makes: bool = True) -> list[_Answer]:
         read = self._translate(message.feed, message.media, body)
         if read.bodies or read.problems or len(read.statements) != 1:
             return []
@@ -110,8 +110,8 @@ class EarlyReader:
             return []
         told = self._teller.tell(message.feed, statement)
         assertion = asserted(message.feed, told.patient.numbers[0], statement)
-        made = self._make(assertions.new_id(message.id, 0), assertion, day_of(told.patient.birth))
-        if made is None:
+        made = self._make(assertions.new_id(message.id, 0), assertion, day_of(told.patient.birth)) if makes else None
+        if makes and made is None:
             return []
         answer = _Answer(
             message.id,
@@ -122,7 +122,7 @@ class EarlyReader:
             stampless_of(self._ring, message.feed, read.content, 0),
             ENCODER.encode(told),
             encode_assertion(assertion, stamp_us=read.stamp_us),
-            list(made),
+            None if made is None else list(made),
             statement.visit,
         )
         return [answer]

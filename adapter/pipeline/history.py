@@ -6,16 +6,17 @@ decided that the registry may decide otherwise.
 """
 
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
 
 import msgspec
 
 from adapter import cohort
+from adapter.cohort import Reason
 from adapter.envelope import Media, Received
 from adapter.errors import Problem
 from adapter.pipeline.early import EarlyReader, readings
-from adapter.pipeline.enrolment import Namer
+from adapter.pipeline.enrolment import Namer, Names
 from adapter.pipeline.glance import Aside
 from adapter.pipeline.keeping import Read, Translate
 from adapter.pipeline.reception import Sealer
@@ -65,19 +66,22 @@ class HistoryReader:
         """As it is, for who will read it."""
         yield Piece(self._sealer.row(received))
 
-    def pieces(self, received: Received, *, first_id: int) -> Iterator[Piece]:
-        """The message, or one for each of its patients; the first one's id will be `first_id`."""
+    def pieces(self, received: Received, *, first_id: int, confirmed: Container[bytes]) -> Iterator[Piece]:
+        """The message, or one for each of its patients; the first one's id will be `first_id`.
+
+        `confirmed`: blinds of the numbers of the children who have rows. Of the many more who are held none are made.
+        """
         row = self._sealer.row(received)
         if isinstance(received, Unaccepted):
             yield Piece(row)
             return
         read = self._first(row, received.body)
         if read is None or not read.bodies:
-            yield self._piece(QueuedMessage(first_id, *row), row, received.body, read)
+            yield self._piece(QueuedMessage(first_id, *row), row, received.body, read, confirmed)
             return
         for number, body in enumerate(read.bodies, start=first_id):
             each = piece_of(self._ring, row, body)
-            yield self._piece(QueuedMessage(number, *each), each, body, self._first(each, body))
+            yield self._piece(QueuedMessage(number, *each), each, body, self._first(each, body), confirmed)
 
     def _first(self, row: InboxRow, body: bytes) -> Read | None:
         try:
@@ -85,34 +89,40 @@ class HistoryReader:
         except Exception:  # the writing process meets it too, and knows what to do about it
             return None
 
-    def _piece(self, message: QueuedMessage, row: InboxRow, body: bytes, read: Read | None) -> Piece:
+    def _piece(
+        self, message: QueuedMessage, row: InboxRow, body: bytes, read: Read | None, confirmed: Container[bytes]
+    ) -> Piece:
         try:
-            return Piece(row) if read is None else self._read(message, row, body, read)
+            return Piece(row) if read is None else self._read(message, row, body, read, confirmed)
         except Exception:  # see above
             return Piece(row)
 
-    def _read(self, message: QueuedMessage, row: InboxRow, body: bytes, read: Read) -> Piece:
+    def _read(
+        self, message: QueuedMessage, row: InboxRow, body: bytes, read: Read, confirmed: Container[bytes]
+    ) -> Piece:
         if message.media == Media.FHIR:
             return self._fhir(row, body, read)
         if read.whole is None or len(read.statements) != 1:
             return Piece(row)
-        aside = self._aside(message.feed, read.statements[0])
-        if aside is not None:
-            return Piece(row, body, aside)
-        return Piece(row, early=self._early.of_body(message, body))
+        reason, names = self._judged(message.feed, read.statements[0])
+        if reason is not None:
+            return Piece(row, body, Aside(reason, names))
+        is_confirmed = any(number in confirmed for number in names.numbers)
+        return Piece(row, early=self._early.of_body(message, body, makes=is_confirmed))
 
     def _fhir(self, row: InboxRow, body: bytes, read: Read) -> Piece:
         if read.bodies or read.problems or len(read.statements) != 1 or not _is_plain(read.statements[0]):
             return Piece(row)
-        aside = self._aside(row.feed, read.statements[0])
-        if aside is not None:
-            return Piece(row, body, aside)
+        reason, names = self._judged(row.feed, read.statements[0])
+        if reason is not None:
+            return Piece(row, body, Aside(reason, names))
         return Piece(row, whole=pickle.dumps(read, pickle.HIGHEST_PROTOCOL))
 
-    def _aside(self, feed: str, statement: Statement) -> Aside | None:
+    def _judged(self, feed: str, statement: Statement) -> tuple[Reason | None, Names]:
+        """Why it would be put aside, if it would; and whose it is."""
         patient, facts = self._teller.whose(feed, statement)
         verdict = cohort.triage(facts, rules=self._triage)
-        return None if verdict.keep else Aside(verdict.reason, self._namer.names(patient))
+        return None if verdict.keep else verdict.reason, self._namer.names(patient)
 
 
 def _is_plain(statement: Statement) -> bool:

@@ -52,8 +52,8 @@ class Early(NamedTuple):
     told: Told
     plain: bytes
     """Its assertion, encoded."""
-    made: Sequence[Made]
-    """Its rows, if no other statement speaks of the same results."""
+    made: Sequence[Made] | None
+    """Its rows, if no other statement speaks of the same results; None where its child had none when it was read."""
 
 
 class Read(NamedTuple):

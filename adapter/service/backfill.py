@@ -21,9 +21,11 @@ from adapter.sources import history
 from adapter.sources.files import SUFFIXES
 from adapter.sources.history import Part
 from adapter.store import history as progress
+from adapter.store import registry
 from adapter.store.database import Connection, Database
 from adapter.store.inbox import Inbox, QueuedMessage, open_inbox
 from adapter.store.sealing import KeyRing
+from adapter.store.states import IdentifierState
 
 Report = Callable[[str, Problem], None]
 """Of a file, what of it could not be used."""
@@ -133,6 +135,7 @@ class Backfill:
         """One for each block that is not in yet; with ids where there is an inbox that gives them."""
         received_at = self._now()
         first_id = left = 0
+        confirmed: tuple[bytes, ...] = ()
         for number, parts in enumerate(history.blocks(self._parts(files, paths)), start=1):
             wanted = ids_of(parts)
             if inbox is not None and left < wanted:
@@ -140,7 +143,9 @@ class Backfill:
                 first_id = inbox.reserve(left)
             # Alone this process reads each message when it writes it: nothing need be packed for another.
             is_judged = inbox is not None and self._processes > 1 and number > by_queue
-            yield Question(parts, first_id, self._feed, received_at, is_judged)
+            if is_judged and number % _SETTLE_EVERY == 1:
+                confirmed = files.confirmed()
+            yield Question(parts, first_id, self._feed, received_at, is_judged, confirmed)
             first_id, left = first_id + wanted, left - wanted
 
     def _parts(self, files: "_Files", paths: Sequence[Path]) -> Iterator[Part]:
@@ -165,7 +170,7 @@ class Backfill:
 
 
 class _Files:
-    """How far each is in."""
+    """How far each is in, and what else the store knows that helps to read them."""
 
     def __init__(self, database: Database, ring: KeyRing, *, feed: str) -> None:
         self._database = database
@@ -183,6 +188,11 @@ class _Files:
         blind = self._blind(path)
         with self._database.read() as conn:
             return progress.done(conn, [blind]).get(blind, 0)
+
+    def confirmed(self) -> tuple[bytes, ...]:
+        """Blinds of the numbers of those who have rows now."""
+        with self._database.read() as conn:
+            return tuple(registry.blinds_in(conn, IdentifierState.CONFIRMED))
 
     def note(self, conn: Connection, parts: Iterable[Part]) -> None:
         """These are in."""

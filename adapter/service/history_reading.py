@@ -41,6 +41,8 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
     received_at: datetime
     is_judged: bool
     """Else only sealed, for who will judge it."""
+    confirmed: tuple[bytes, ...] = ()
+    """Blinds of the numbers of the children who have rows."""
 
 
 class Answered(NamedTuple):
@@ -71,6 +73,7 @@ def _told(reader: HistoryReader, question: Question) -> Told:
     pieces: list[Piece] = []
     problems: list[tuple[int, Problem]] = []
     messages = 0
+    confirmed = frozenset(question.confirmed)
     for place, part in enumerate(question.parts):
         try:
             for each in history.read(part, feed=question.feed, received_at=question.received_at):
@@ -80,8 +83,10 @@ def _told(reader: HistoryReader, question: Question) -> Told:
                 if isinstance(each, Unaccepted):
                     problems.append((place, each.problem))
                 messages += not isinstance(each, Unaccepted)
-                first_id = question.first_id + len(pieces)
-                pieces += reader.pieces(each, first_id=first_id) if question.is_judged else reader.sealed(each)
+                if question.is_judged:
+                    pieces += reader.pieces(each, first_id=question.first_id + len(pieces), confirmed=confirmed)
+                else:
+                    pieces += reader.sealed(each)
         except OSError as error:
             text = (error.strerror or "cannot be read").lower()
             problems.append((place, Problem(code=ProblemCode.EMPTY, text=text)))

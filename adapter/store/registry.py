@@ -50,6 +50,11 @@ def by_blinds(conn: Connection, blinds: Sequence[bytes]) -> dict[bytes, Identifi
     return {row[1]: IdentifierRow._make(row) for row in select_in(conn, statement, blinds)}
 
 
+def blinds_in(conn: Connection, state: IdentifierState) -> list[bytes]:
+    """All identifiers that are in this state, as blinds."""
+    return [blind for (blind,) in run(conn, "SELECT blind FROM identifier WHERE state = ?", (state.value,))]
+
+
 def by_ids(conn: Connection, identifier_ids: Sequence[int]) -> dict[int, IdentifierRow]:
     """Identifiers by id."""
     statement = f"SELECT {_COLUMNS} FROM identifier WHERE id IN ({{}})"

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,17 @@ from adapter.cli.status import read_status
 from adapter.config import TrustSettings
 from adapter.errors import Problem
 from adapter.hl7v2 import batch
+from adapter.pipeline.early import readings
 from adapter.service import history_reading
-from adapter.service.assembly import Mappings, Translator, prepare
+from adapter.service.assembly import Mappings, Translator, open_store, prepare
 from adapter.service.backfill import Backfill
+from adapter.service.history_reading import Question
 from adapter.simulator.fhir_records import fhir_timeline
 from adapter.simulator.fhir_versions import encode
 from adapter.sources import history
+from adapter.sources.history import Part
+from adapter.store import registry
+from adapter.store.states import IdentifierState
 from tests.acceptance.hospital import rows_of
 from tests.fakes.polled_hospital import a_child
 from tests.integration.messages import GASTROSCHISIS, a_baby, an_adt, an_oru
@@ -114,6 +120,32 @@ def test_files_give_the_rows_of_a_live_feed_however_many_processes_read(
     assert len(expected) > DAYS
     assert run.counts == {"files": 3, "messages": len(past), "files.done": 0}
     assert "parked" not in {state for state, count in message_counts(here).items() if count}
+
+
+def test_rows_are_made_ahead_for_a_child_that_has_rows_and_for_nobody_else(
+    tmp_path: Path, settings_of: Callable[[str], TrustSettings], loaded: Mappings
+) -> None:
+    *admitted, diagnosed = [message for message in the_past() if b"ADT" in message]
+    results = [message for message in the_past() if b"ADT" not in message]
+    here = settings_of("here")
+    taken(here, loaded, written(tmp_path / "first", [*admitted, diagnosed], files=1))
+    later = written(tmp_path / "later", results, files=1) / "0.hl7"
+    part = Part(str(later), 0, later.stat().st_size, later.stat().st_size)
+    database = open_store(here)
+    with database.read() as conn:
+        confirmed = tuple(registry.blinds_in(conn, IdentifierState.CONFIRMED))
+    database.close()
+    question = Question((part,), 1, "epr", datetime.now(UTC), True, confirmed)
+    pieces = history_reading.block_reader(here, loaded)(question).pieces
+    kept = [
+        early for piece in pieces if piece.early for read in readings(piece.early).values() if (early := read.early)
+    ]
+
+    assert sum(early.made is not None for early in kept) == DAYS
+    assert sum(early.made is None for early in kept) == DAYS
+    assert all(len(early.made) == 1 for early in kept if early.made is not None)
+    taken(here, loaded, later.parent, processes=2)
+    assert rows_of(here) == live(settings_of("live"), loaded, [*admitted, diagnosed, *results])
 
 
 def test_what_was_taken_is_not_taken_again(
