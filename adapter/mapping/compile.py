@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import CodeType
 
 from adapter.mapping.rules import Block, FieldRule, place
+from adapter.mapping.v2_conditions import class_lines
 from adapter.mapping.v2_pieces import classes_of, paths_of
-from adapter.mapping.v2_source import BlockSource, class_lines
+from adapter.mapping.v2_source import BlockSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from adapter.mapping.datatypes import CONVERSIONS, WHOLE_FIELD
 from adapter.mapping.feed_edits import Join, preparation
 from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.rules import Condition, Conversion, FieldRule, Item, place
+from adapter.mapping.v2_conditions import PUT_ASIDE
 from adapter.mapping.v2_pieces import FIRST, key_paths, made_of, paths_of, top_of
 from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
-from adapter.mapping.v2_source import PUT_ASIDE
 
 REMEMBERED = 4096
 """Values kept per rule; past this the rule starts afresh."""
@@ -32,6 +32,7 @@ LONGEST_REMEMBERED = 200
 """Longer texts are reports, which do not come again."""
 
 _PARTS = re.compile(r"\b(?:part|plain)_\d+_\d+\b")
+_SHAPES = re.compile(r"\bkeep_shape_(\d+)\b")
 
 AHEAD = {
     "ORC": (frozenset({"OBR"}), frozenset({"ORC", "PID"})),
@@ -170,6 +171,8 @@ class Engine:
             part = self._part(int(component), int(subcomponent))
             read = part if kind == "part" else self._plain_part(part)
             names[name], names[f"known_{name}"] = self._remembering(read)
+        for number in _SHAPES.findall(compiled.source):
+            names[f"shape_{number}"], names[f"keep_shape_{number}"] = self._shapes()
         for number, rule in enumerate(compiled.rules):
             self._bind(names, number, rule)
         exec(compiled.code, names)  # noqa: S102 - our own generated source, see adapter.mapping.compile
@@ -294,6 +297,18 @@ class Engine:
             return found
 
         return recall, remembered.get
+
+    def _shapes(self) -> tuple[Callable[[tuple[str, ...]], Any], Callable[[tuple[str, ...], Any], None]]:
+        """The memory of what fields that come again together made, and what puts something into it."""
+        remembered: dict[tuple[str, ...], Any] = {}
+
+        def keep(fields: tuple[str, ...], made: Any) -> None:
+            if self.remembers and sum(map(len, fields)) <= LONGEST_REMEMBERED:
+                if len(remembered) >= REMEMBERED:
+                    remembered.clear()
+                remembered[fields] = made
+
+        return remembered.get, keep
 
     def _bind(self, names: dict[str, Any], number: int, rule: FieldRule) -> None:
         if rule.keeps != "first":

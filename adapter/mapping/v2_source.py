@@ -6,20 +6,25 @@ add to one resource, it is copied once).
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from adapter.mapping.rules import Block, Condition, Conversion, FieldRule, KeyPart, place
 from adapter.mapping.rules import Item as Role
+from adapter.mapping.v2_conditions import PUT_ASIDE, class_test, tested
 from adapter.mapping.v2_pieces import absent, assignment, conditions, indented, key_paths, made_of, top_of
-
-PUT_ASIDE = frozenset({"ORC", "PID"})
-"""Segments whose line may be put aside, to be split when a rule asks for it: most messages never ask."""
 
 KIND_OF = "OBX-3"
 """What tells a measurement from a laboratory value."""
 
 _FAR = 15
 """Fields from here on are seldom sent."""
+
+_COME_AGAIN = frozenset({Conversion.CODEABLE_CONCEPT, Conversion.REFERENCE_RANGE})
+"""What a laboratory sends few of: beside values and times, which are new in each result."""
+
+
+_OWN_FIELD = re.compile(r"\bf\[(\d+)\]")
 
 
 class BlockSource:
@@ -151,7 +156,7 @@ class BlockSource:
             found |= {"g['event']"} if condition.event or condition.event_is_not else set()
             found |= {"g['message']"} if condition.message else set()
             found |= {"g['follows']"} if condition.follows else set()
-            found |= {_class_test(condition)} if condition._class else set()
+            found |= {class_test(condition)} if condition._class else set()
         found |= {f"str(g.get({'>' + rule.refers_to!r}))" for rule in self.block.fields if rule.refers_to}
         yield f"def around_{self.number}(g):"
         yield from self._others(made_of(self.block), indent=4)
@@ -231,19 +236,24 @@ class BlockSource:
             if rule.as_ is Conversion.RESULT_STATUS:
                 at = self.first_rule + index
                 yield f"    beside{at} = memory{at}({self._field(rule.using[0])})"
-        yield from self._loop(width)
-        yield "        r = common.copy()"
         self._in_run = True
-        yield from indented(8, self._each())
+        shape = self._shape()
+        body = list(self._shaped(shape))
+        body += indented(8, self._each(width, shape))
         self._in_run = False
-        yield from self._entry_made(is_shared_clock)
+        body += self._entry_made(is_shared_clock, shape)
+        # Most lines are short: they are filled up only as far as is asked of each of them.
+        near = _near([*self._entry(in_run=True), self._first(self.block.clock), *body], width)
+        yield from self._loop(width, near=near)
+        yield from body
         yield "        if faults: w.tell(lines, i)"
         yield "        i += 1"
+        yield f"    if len(f) < {width}: f += empty"
         yield f"    g[{self.segment!r}] = f"
         yield from ("    return i", "")
 
-    def _loop(self, width: int) -> Iterator[str]:
-        """The head of a loop over a run of segments, down to those that are for this block."""
+    def _loop(self, width: int, *, near: int) -> Iterator[str]:
+        """The head of a loop over a run of segments, down to those that are for this block; `near`: see `_near`."""
         yield f"    end, f, empty, event = len(lines), g.get({self.segment!r}, NONE), NONE[:{width}], g['event']"
         yield "    while i < end:"
         yield "        line = lines[i]"
@@ -251,7 +261,7 @@ class BlockSource:
         yield "        f = line.split(sep)"
         yield "        n = len(f)"
         # All of it: to cut off what is too much would take longer than to have it.
-        yield f"        if n < {width}: f += empty"
+        yield f"        if n < {near}: f += empty"
         for entry in self._entry(in_run=True):
             yield f"        if not ({entry}):"
             yield "            i += 1"
@@ -268,7 +278,7 @@ class BlockSource:
             if self._is_of_others(test):
                 yield f"    if not ({self._condition(test)}): return i"
         yield "    r, gone = w.copied(at), ()"
-        yield from self._loop(width)
+        yield from self._loop(width, near=width)
         for index, rule in enumerate(self.block.fields):
             yield from indented(8, self._rule(index, rule))
         yield "        if cleared: gone += w.take_cleared(r)"
@@ -278,11 +288,58 @@ class BlockSource:
         yield "    w.put_back(at, r, gone)"
         yield from ("    return i", "")
 
-    def _each(self) -> Iterator[str]:
+    def _shape(self) -> dict[int, FieldRule]:
+        """The rules, by place, for what of a result comes again in others: what they make is made once for all."""
+        if self.block.item is not Role.OBSERVATION:
+            return {}
+        fields = self.block.fields
+        tops = Counter(re.split(r"[.\[]", rule.to)[0] for rule in fields)
+        return {
+            index: rule
+            for index, rule in enumerate(fields)
+            if rule.as_ in _COME_AGAIN
+            and tops[re.split(r"[.\[]", rule.to)[0]] == 1
+            and self._is_near(*rule.from_, *rule.using)
+            and not (rule.when or rule.clears or rule.keeps != "first" or self._guard(index, rule))
+        }
+
+    def _is_near(self, *paths: str) -> bool:
+        """Whether these are fields of this segment that most of them have."""
+        return all(place(path).segment == self.segment and place(path).field < _FAR for path in paths)
+
+    def _shaped(self, shape: Mapping[int, FieldRule]) -> Iterator[str]:
+        """Begins the resource of one segment of a run: with what the same codes, unit, range and status made before."""
+        if not shape:
+            yield "        r = common.copy()"
+            return
+        paths = {path for rule in shape.values() for path in (*rule.from_, *rule.using)}
+        paths |= {KIND_OF, self.block.rank or KIND_OF}
+        paths |= {path for part in self._own_key() for path in (*part.from_, *part.if_valued, *part.unless_valued)}
+        fields = sorted({place(path).field for path in paths})
+        yield f"        like = ({', '.join(f'f[{field}]' for field in fields)},)"
+        yield f"        shape = shape_{self.number}(like)"
+        yield "        if shape is None:"
+        yield "            r = {}"
+        for index, rule in shape.items():
+            yield from indented(12, self._rule(index, rule))
+        key = " + ".join(map(self._key_part, self._own_key())) or "''"
+        yield f"            shape = r, kinds[{self._field(KIND_OF)}], {key}, {self._rank()}"
+        yield f"            if not (cleared or faults): keep_shape_{self.number}(like, shape)"
+        yield "        again, kind, k, rank = shape"
+        yield "        r = common.copy()"
+        yield "        r.update(again)"
+
+    def _own_key(self) -> list[KeyPart]:
+        """The parts of the key from the first to the last that come of this segment; none where they are not near."""
+        owns = [index for index, part in enumerate(self.block.key) if self._is_own(part)]
+        parts = list(self.block.key[owns[0] : owns[-1] + 1]) if owns else []
+        return parts if all(self._is_near(*p.from_, *p.if_valued, *p.unless_valued) for p in parts) else []
+
+    def _each(self, width: int, shape: Container[int]) -> Iterator[str]:
         """The rules for one segment of a run. Rules for fields far behind stand together under one test."""
         last = 0
         for index, rule in enumerate(self.block.fields):
-            if self._is_in_common(index, rule):
+            if index in shape or self._is_in_common(index, rule):
                 continue
             if self._is_steady(rule):
                 yield from () if self._is_common(rule) else self._steady(index, rule)
@@ -295,6 +352,7 @@ class BlockSource:
                 continue
             if not last:
                 yield f"if n > {_FAR}:"
+                yield f"    if n < {width}: f += empty"
             last = first
             yield from indented(4, self._rule(index, rule))
 
@@ -322,16 +380,20 @@ class BlockSource:
         is_plain = rule.constant is not None and rule.to.isalpha() and not (rule.when or rule.clears or rule.with_)
         return is_plain and rule.keeps == "first" and len(others) == 1 and others[0] < index
 
-    def _entry_made(self, is_shared_clock: bool) -> Iterator[str]:
-        key = " + ".join(["k0", *self._key_parts()[1], "k1"]) if self.block.key else "''"
+    def _entry_made(self, is_shared_clock: bool, shape: Container[int]) -> Iterator[str]:
+        own = ["k"] if shape and self._own_key() else self._key_parts()[1]
+        key = " + ".join(["k0", *own, "k1"]) if self.block.key else "''"
         clock = "clock" if is_shared_clock else "w.clock(p, f)"
-        rank = f"ranks_{self.number}.get({self._field(self.block.rank)}, 0)" if self.block.rank else "0"
+        rank = "rank" if shape else self._rank()
         yield "        gone = w.take_cleared() if cleared else ()"
         if self.block.item is Role.OBSERVATION:
-            kind = f"kinds[{self._field(KIND_OF)}]"
+            kind = "kind" if shape else f"kinds[{self._field(KIND_OF)}]"
             yield f"        made.append(Item({kind}, {key}, {clock}, {rank}, event, PATCH, [r], gone))"
         else:
             yield f"        made.append(new(Made, (p, r, i, {key}, {clock}, {rank}, gone, '')))"
+
+    def _rank(self) -> str:
+        return f"ranks_{self.number}.get({self._field(self.block.rank)}, 0)" if self.block.rank else "0"
 
     def _is_steady(self, rule: FieldRule) -> bool:
         """Whether the value is the same for every segment of a run, and nothing in the run decides about it."""
@@ -369,55 +431,11 @@ class BlockSource:
         return tested(condition, field=field, of=self._condition, constants=self.constants)
 
 
-def class_lines(name: str, tests: Iterable[Condition], *, constants: dict[str, object]) -> Iterator[str]:
-    """A function that tells whether the order in hand is of this class; the group remembers the answer."""
-
-    def one(test: Condition) -> str:
-        at = place(test.field or "")
-        text = f"g.get({at.segment!r}, NONE)[{at.field}]"
-        if at.segment in PUT_ASIDE:
-            text = f"held(g, {at.segment!r})[{at.field}]"
-        field = f"part_{at.component}_{at.subcomponent}({text})" if at.component else text
-        return tested(test, field=field, of=one, constants=constants)
-
-    function, key = class_function(name), f"is {name}"
-    yield f"def {function}(g):"
-    yield f"    is_it = g['order'].get({key!r})"
-    yield "    if is_it is None:"
-    yield f"        is_it = g['order'][{key!r}] = bool({' or '.join(map(one, tests))})"
-    yield from ("    return is_it", "")
-
-
-def class_function(name: str) -> str:
-    """`is_imaging`."""
-    return "is_" + re.sub(r"[^a-z0-9]", "_", name)
-
-
-def _class_test(condition: Condition) -> str:
-    return f"{class_function(condition.is_ or condition.is_not or '')}(g)"
-
-
-def tested(condition: Condition, *, field: str, of: Callable[[Condition], str], constants: dict[str, object]) -> str:
-    """The source of one test; `field` is the source of the text it asks about, `of` tests what it is made of."""
-    if condition._class:
-        return _class_test(condition) if condition.is_ else f"not {_class_test(condition)}"
-    if condition.any_of or condition.none_of:
-        inner = " or ".join(of(test) for test in condition.any_of or condition.none_of)
-        return f"({inner})" if condition.any_of else f"not ({inner})"
-    for name, words in (("event", condition.event), ("follows", condition.follows), ("message", condition.message)):
-        if words is not None:
-            return f"g[{name!r}] in {_constant(words, constants)}"
-    if condition.event_is_not is not None:
-        return f"g['event'] not in {_constant(condition.event_is_not, constants)}"
-    if condition.valued is not None:
-        return f"({field})" if condition.valued else f"not {field}"
-    if condition.in_table is not None:
-        return f"{field}.strip().upper() in {_constant(condition._codes, constants)}"
-    inside = "in" if condition.is_one_of is not None else "not in"
-    return f"{field} {inside} {_constant(condition.is_one_of or condition.is_none_of or (), constants)}"
-
-
-def _constant(words: Iterable[str], constants: dict[str, object]) -> str:
-    name = f"K{len(constants)}"
-    constants[name] = frozenset(words)
-    return name
+def _near(lines: Iterable[str], width: int) -> int:
+    """How many fields of a segment these lines of a loop ask for without having looked how many there are."""
+    furthest, is_far = 0, False
+    for line in lines:
+        is_far = line == f"        if n > {_FAR}:" or (is_far and line.startswith(" " * 12))
+        if not is_far:
+            furthest = max(furthest, *map(int, _OWN_FIELD.findall(line)), 0)
+    return min(furthest + 1, width)

@@ -190,7 +190,7 @@ def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statemen
     lists: dict[Role, list[Made]] = {}
     visit = ""
     items = statement.items
-    resources = [each for each in walk.made if not isinstance(each, Item)]
+    resources = [each for each in walk.made if type(each) is Made]
     for made in resources:
         role = made.plan.item
         if role in _ALONE:
@@ -202,7 +202,7 @@ def assemble(walk: Walk, *, message: Message, kind: str, event: str) -> Statemen
             lists.setdefault(role, []).append(made)
         elif role is not None:
             _place_person(statement, made, event)
-    items += [each for each in walk.made if isinstance(each, Item)]
+    items += [each for each in walk.made if type(each) is Item]
     if walk.engine.reports_are_whole:
         items += result_lists(items)
     for kind_of_list, list_of in lists.items():

@@ -1,14 +1,34 @@
 """Results: values that are never wrong numbers, natural keys, clocks, groups, notes."""
 
 from decimal import Decimal
+from typing import cast
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from adapter import mapping
 from adapter.assertion import ItemKind
 from adapter.errors import ProblemCode
+from adapter.hl7v2 import Message
 from adapter.mapping.feed_rules import STANDARD, FeedRules
+from adapter.mapping.v2_engine import Engine
+from adapter.mapping.v2_reader import Reader
 from adapter.statement import Statement
-from tests.unit.mapping_v2.messages import OBR, PID, PV1, a_message, items, observations, oru, stated, the_value
+from tests.unit.mapping_v2.messages import (
+    LONDON,
+    OBR,
+    PID,
+    PV1,
+    a_message,
+    items,
+    observations,
+    oru,
+    state_maps,
+    stated,
+    the_value,
+)
 
 ORIGINAL_TEXT = "http://hl7.org/fhir/StructureDefinition/originalText"
 
@@ -198,6 +218,44 @@ def test_unmapped_segments_change_nothing() -> None:
 def test_remembering_changes_nothing() -> None:
     raw = a_message("ORU^R01", PID, PV1, OBR, *[f"OBX|{n}|NM|A{n}^^LAB||{n}.5|g/L|1-3|H|||F" for n in range(9)])
     assert stated(raw) == stated(raw)
+
+
+class Forgetful:
+    """The same maps, which remember nothing of the messages before."""
+
+    def __init__(self, maps: mapping.V2Maps) -> None:
+        self.maps = maps
+
+    def engine(self, message: Message, zone: ZoneInfo, rules: FeedRules) -> Engine:
+        made = self.maps.engine(message, zone, rules)
+        reader = Reader(message.delimiters, encoding=message.encoding, zone=zone, tables=made.reader.tables)
+        return Engine(self.maps.compiled, reader, kinds=made.kinds, rules=rules, remembers=False)
+
+
+TAILS = ("", "|||20260103110000", "||||DR1^SMITH|M1^By hand^LAB", '||||||""|||||||LAB9^Laboratory')
+LINES = st.tuples(
+    st.sampled_from(["NM", "ST", "SN"]),
+    st.sampled_from(["CRP^C reactive protein^LAB", "HB^^LAB", '""', "A\\T\\B^^LAB", ""]),
+    st.sampled_from(["", "1", "2.1"]),
+    st.sampled_from(["5", "<7", "7~8", "abc", '""', "^5", ""]),
+    st.sampled_from(["mg/L", "g/L", '""', ""]),
+    st.sampled_from(["1-3", "<5", '""', "none^of^these", ""]),
+    st.sampled_from(["H", "N", "H~HH", "ZZ", '""', ""]),
+    st.sampled_from(["F", "P", "C", "X", "W", "?", '""', ""]),
+    st.sampled_from(TAILS),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["F", "C", "P", ""]), st.lists(LINES, min_size=1, max_size=6)), max_size=4))
+def test_what_came_before_changes_no_result(reports: list[tuple[str, list[tuple[str, ...]]]]) -> None:
+    for order, lines in reports:
+        results = [
+            f"OBX|{number}|{kind}|{code}|{part}|{value}|{unit}|{range_}|{flag}|||{status}{tail}"
+            for number, (kind, code, part, value, unit, range_, flag, status, tail) in enumerate(lines, start=1)
+        ]
+        message = a_message("ORU^R01", PID, PV1, OBR.removesuffix("F") + order, *results)
+        forgetful = cast("mapping.V2Maps", Forgetful(state_maps()))
+        assert stated(message) == mapping.state(message, forgetful, timezone=LONDON)
 
 
 def reported(order: str, result: str, *, rules: FeedRules = STANDARD) -> Statement:
