@@ -1,8 +1,9 @@
-"""What a source hands to the inbox, and what the pipeline takes from it: bytes, and where they came from."""
+"""What a source hands to the inbox: bytes, and where they came from."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 
 def utc_us(moment: datetime) -> int:
@@ -17,8 +18,7 @@ class Media(StrEnum):
     FHIR = "fhir"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, kw_only=True):
     """One message as a source received it, before it has an inbox id."""
 
     feed: str
@@ -26,16 +26,4 @@ class Received:
     media: Media
     received_at: datetime
     """Aware; an arrival fact, never used for order."""
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """One message from the inbox."""
-
-    inbox_id: int
-    """Never reused; the only name of a message that may be logged."""
-    feed: str
-    media: Media
-    received_at: datetime
     body: bytes

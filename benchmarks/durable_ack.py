@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,20 +72,6 @@ class DurableAck:
 def an_oru(number: int) -> bytes:
     """A laboratory report of twenty results, as long as those of UK laboratories are."""
     return (_HEAD.format(number=number) + "".join(_OBX.format(n=n) for n in range(1, 21))).encode()
-
-
-class _Shelf:
-    """An inbox that only shows what would be stored."""
-
-    def append(self, rows: Sequence[InboxRow]) -> list[int]:
-        self.rows = rows
-        return []
-
-
-def _row(ring: KeyRing, received: Received) -> InboxRow:
-    shelf = _Shelf()
-    Reception(shelf, ring).append([received])  # type: ignore[arg-type]
-    return shelf.rows[0]
 
 
 class _Counters:
@@ -154,12 +139,13 @@ async def _acks(port: int, counters: _Counters, *, window: int, seconds: float) 
 async def _take_turns(folder: Path, *, rounds: int, seconds: float) -> DurableAck:
     ring, counters = KeyRing.open(folder / "keys", os.urandom(32), create=True), _Counters()
     inbox = SqliteInbox(folder / "inbox.db")
-    intake = Intake(Reception(inbox, ring).append, loop=asyncio.get_running_loop())
+    reception = Reception(inbox, ring)
+    intake = Intake(reception.store, prepare=reception.row, loop=asyncio.get_running_loop())
     intake.start()
     listener = MllpListener("lab", keep=intake, counters=counters)
     await listener.start("127.0.0.1", 0)
     sample = Received(feed="lab", media=Media.HL7V2, received_at=datetime.now(UTC), body=an_oru(1))
-    limit = _Limit(folder, _row(ring, sample))
+    limit = _Limit(folder, reception.row(sample))
     limits, single, windowed = [], [], []
     for _ in range(rounds):
         limits.append(limit.run(seconds))

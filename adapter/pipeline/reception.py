@@ -74,16 +74,20 @@ class Sealer:
 
 
 class Reception:
-    """Appends batches of received messages durably; safe to call from one thread at a time."""
+    """Makes received messages ready, in any thread, and appends batches of them durably, in one thread at a time."""
 
     def __init__(self, inbox: Inbox, ring: KeyRing) -> None:
         self._inbox = inbox
         self._ring = ring
-        self._row = Sealer(ring).row
+        self.row = Sealer(ring).row
 
     def append(self, batch: Sequence[Received]) -> None:
         """One durable transaction; StoreError if the disk refuses, and then nothing of it is stored."""
-        self._inbox.append([self._row(each) for each in batch])
+        self.store([self.row(each) for each in batch])
+
+    def store(self, rows: Sequence[InboxRow]) -> None:
+        """The same of what is ready."""
+        self._inbox.append(rows)
 
     def blind_of_file(self, name_digest: bytes, content_digest: bytes) -> bytes:
         """How a taken file is remembered: a file name may hold a patient's number."""

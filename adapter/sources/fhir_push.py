@@ -38,8 +38,7 @@ _METHODS = frozenset({"POST", "PUT", "DELETE"})
 _ANYTHING = Notification(Kind.HINT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notified(Received):
+class Notified(Received, frozen=True, kw_only=True):
     """What was told, in the form in which it is stored; `body` is empty."""
 
     subscription: str

@@ -1,15 +1,16 @@
 """One writer thread with group commit: all that waits goes to the disk in one transaction, then each sender is told.
 
-Sources hand in bytes and are called back; how bytes are sealed and stored is the business of `append`.
+Sources hand in bytes and are called back; how bytes are sealed and stored is the business of `prepare` and `append`.
+What comes on the event loop is made ready there, while the writer waits for the disk: else each would wait for the
+other, and for the interpreter lock between them.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -19,18 +20,20 @@ from adapter.hl7v2.header import Header
 
 Done = Callable[[Exception | None], None]
 """Told once: None when the message is on the disk, else why it is not."""
-Append = Callable[[Sequence[Received]], None]
+Prepare = Callable[[Received], Any]
+"""Makes one ready to be stored, in any thread. What it gives, never a Received, is given to `Append` in its place."""
+Append = Callable[[Sequence[Any]], None]
 """Makes all of them durable in one transaction, or raises and keeps none."""
 
 _log = structlog.get_logger()
 
 # Senders that were just answered send again within this time; a commit costs the disk the same for one row as for many.
-_GATHER_STEP_S = 0.0002
-_GATHER_STEPS = 3
+_GATHER_S = 0.0002
+_LONG_BYTES = 64 * 1024
+"""What is longer is made ready by the writer: other senders need not wait for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unaccepted(Received):
+class Unaccepted(Received, frozen=True, kw_only=True):
     """Bytes that were not taken as a message and are kept for a person to see; never to be processed as one."""
 
     problem: Problem
@@ -40,8 +43,7 @@ class Unaccepted(Received):
     """Of the whole, where only its beginning is kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Framed(Received):
+class Framed(Received, frozen=True, kw_only=True):
     """A v2 message with the MSH that was read to answer it, so that storing need not read it again."""
 
     header: Header
@@ -78,18 +80,28 @@ class IntakeStopped(RuntimeError):
 class _Job(NamedTuple):
     """What one turn of the loop, or one waiting thread, handed in together."""
 
-    received: Sequence[Received]
+    received: Sequence[Any]
+    """Each as it came, or ready."""
     tell: Done
 
 
 class Intake:
     """The writer. Without a loop only `keep` serves, for sources in threads and for the command line."""
 
-    def __init__(self, append: Append, *, loop: Scheduler | None = None, max_batch: int = 2000) -> None:
+    def __init__(
+        self,
+        append: Append,
+        *,
+        prepare: Prepare | None = None,
+        loop: Scheduler | None = None,
+        max_batch: int = 2000,
+    ) -> None:
+        """Without `prepare` what was received goes to `append` as it is."""
         self._append = append
+        self._prepare = prepare
         self._loop = loop
         self._max_batch = max_batch
-        self._turn: list[Received] = []
+        self._turn: list[Any] = []
         self._turn_done: list[Done] = []
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._stopped = False
@@ -110,8 +122,16 @@ class Intake:
         assert self._loop is not None, "submit needs a loop; keep() does not"
         if not self._turn:
             self._loop.call_soon(self._hand_over)
-        self._turn.append(received)
+        self._turn.append(self._ready(received))
         self._turn_done.append(done)
+
+    def _ready(self, received: Received) -> Any:
+        if self._prepare is None or len(received.body) > _LONG_BYTES:
+            return received
+        try:
+            return self._prepare(received)
+        except Exception:  # noqa: BLE001 - the writer meets it too, and tells the sender
+            return received
 
     def keep(self, received: Sequence[Received]) -> None:
         """Keep them all in one commit and return when they are on the disk, or raise why not. Not on the loop."""
@@ -151,10 +171,8 @@ class Intake:
         stopping = False
         while not stopping and (job := self._queue.get()) is not None:
             jobs, stopping = self._drain([job])
-            for _ in range(_GATHER_STEPS):
-                if stopping or _size(jobs) >= self._expected:
-                    break
-                time.sleep(_GATHER_STEP_S)
+            if not stopping and _size(jobs) < self._expected:
+                time.sleep(_GATHER_S)
                 jobs, stopping = self._drain(jobs)
             # Four fifths of the last commit, so that one sender fewer is not waited for; sinks with what comes.
             self._expected = _size(jobs) * 4 // 5
@@ -175,6 +193,8 @@ class Intake:
         received = jobs[0].received if len(jobs) == 1 else [one for job in jobs for one in job.received]
         error: Exception | None = None
         try:
+            if self._prepare is not None:
+                received = [self._prepare(one) if isinstance(one, Received) else one for one in received]
             self._append(received)
         except Exception as raised:  # noqa: BLE001
             # Not swallowed: every sender is told, and so sends again. Its text may hold row values, so only its type

@@ -74,6 +74,59 @@ def test_what_comes_during_a_commit_goes_with_the_next_one_and_the_loop_is_woken
     assert len(wakes) == 3
 
 
+def test_what_comes_on_the_loop_is_made_ready_there_and_what_is_long_by_the_writer() -> None:
+    where: dict[bytes, int] = {}
+    stored: list[tuple[bytes, ...]] = []
+    told: list[Exception | None] = []
+
+    def prepare(received: Received) -> bytes:
+        where[received.body[:1]] = threading.get_ident()
+        return received.body[:1]
+
+    async def bring() -> int:
+        intake = Intake(lambda ready: stored.append(tuple(ready)), prepare=prepare, loop=asyncio.get_running_loop())
+        intake.start()
+        for body in (b"1", b"2" * 100_000, b"3"):
+            intake.submit(a_message(body), told.append)
+        while len(told) < 3:
+            await asyncio.sleep(0.001)
+        await asyncio.to_thread(intake.keep, [a_message(b"4")])
+        intake.stop()
+        return threading.get_ident()
+
+    loop = asyncio.run(bring())
+    assert stored == [(b"1", b"2", b"3"), (b"4",)]
+    assert where[b"1"] == where[b"3"] == loop
+    assert where[b"2"] == where[b"4"] != loop
+    assert told == [None, None, None]
+
+
+def test_what_cannot_be_made_ready_is_told_to_its_sender_as_a_failure_to_store() -> None:
+    refusals = [OSError("the key file is full"), OSError("the key file is full")]
+    stored: list[bytes] = []
+    told: list[Exception | None] = []
+
+    def prepare(received: Received) -> bytes:
+        if refusals:
+            raise refusals.pop()
+        return received.body
+
+    async def bring() -> None:
+        intake = Intake(stored.extend, prepare=prepare, loop=asyncio.get_running_loop())
+        intake.start()
+        intake.submit(a_message(b"1"), told.append)
+        while not told:
+            await asyncio.sleep(0.001)
+        intake.submit(a_message(b"1"), told.append)
+        while len(told) < 2:
+            await asyncio.sleep(0.001)
+        intake.stop()
+
+    asyncio.run(bring())
+    assert [type(error) for error in told] == [OSError, type(None)]
+    assert stored == [b"1"]
+
+
 def test_a_failure_is_reported_to_each_and_the_next_commit_is_tried() -> None:
     disk = Disk()
     disk.failure = OSError("full")
