@@ -166,13 +166,7 @@ class Engine:
         names["PATCH"] = assertion.Form.PATCH
         names["cleared"] = self.cleared
         names["plain"], names["known_plain"] = self._remembering(self.plain)
-        for name in set(_PARTS.findall(compiled.source)):
-            kind, component, subcomponent = name.split("_")
-            part = self._part(int(component), int(subcomponent))
-            read = part if kind == "part" else self._plain_part(part)
-            names[name], names[f"known_{name}"] = self._remembering(read)
-        for number in _SHAPES.findall(compiled.source):
-            names[f"shape_{number}"], names[f"keep_shape_{number}"] = self._shapes()
+        names |= self._named_in(compiled.source)
         for number, rule in enumerate(compiled.rules):
             self._bind(names, number, rule)
         exec(compiled.code, names)  # noqa: S102 - our own generated source, see adapter.mapping.compile
@@ -192,6 +186,18 @@ class Engine:
             if segment in IN_RUNS and len(fresh) == 1 and fresh[0].many and not fresh[0].is_named:
                 self.runs[segment] = fresh[0]
         self._of_message: dict[str, Relevant] = {}
+
+    def _named_in(self, source: str) -> dict[str, Any]:
+        """The readers of parts and the memories that the source names by number."""
+        names: dict[str, Any] = {}
+        for name in set(_PARTS.findall(source)):
+            kind, component, subcomponent = name.split("_")
+            part = self._part(int(component), int(subcomponent))
+            read = part if kind == "part" else self._plain_part(part)
+            names[name], names[f"known_{name}"] = self._remembering(read)
+        for number in _SHAPES.findall(source):
+            names[f"shape_{number}"], names[f"keep_shape_{number}"] = self._shapes()
+        return names
 
     def _find_lonely(self, compiled: Compiled) -> None:
         """Segments that nothing else reads but keys, and whose resources follow from their line and surroundings."""
