@@ -6,6 +6,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
     --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+# What tests and measurements compare with, each in an environment of its own.
+OTHERS := sekmet-fhir hl7v2-fhir-bridge
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long check bench format schema lock audit wheel clean
@@ -55,9 +57,10 @@ schema: $(READY)  ## write the published JSON Schemas again from the models
 lock: $(READY)  ## resolve the dependencies anew and write the lock files
 	@$(COMPILE) --upgrade --extra postgres --extra dev --output-file requirements/dev.txt pyproject.toml
 	@$(COMPILE) --constraint requirements/dev.txt --extra postgres --output-file requirements/runtime.txt pyproject.toml
+	@for each in $(OTHERS); do $(COMPILE) --upgrade --output-file requirements/$$each.txt requirements/$$each.in || exit 1; done
 
 audit: $(READY)  ## known vulnerabilities in the locked packages
-	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
+	@for each in dev $(OTHERS); do echo $$each; $(BIN)/pip-audit --require-hashes --disable-pip -r requirements/$$each.txt || exit 1; done
 
 wheel: $(READY)  ## build the wheel, mappings and example configuration inside
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
