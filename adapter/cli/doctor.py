@@ -20,7 +20,16 @@ import typer
 from adapter import config
 from adapter.cli.doctor_fhir import examine_server
 from adapter.cli.doctor_found import Found, Grade
-from adapter.config import LOOPBACK, CsorApiSink, FhirSearchSource, FolderSink, FolderSource, Listening, TrustSettings
+from adapter.config import (
+    LOOPBACK,
+    CsorApiSink,
+    FhirSearchSource,
+    FolderSink,
+    FolderSource,
+    Listening,
+    Subscriptions,
+    TrustSettings,
+)
 from adapter.errors import AdapterError, ExitCode, SetupError
 from adapter.service.assembly import Mappings, open_ring, open_store
 from adapter.service.listening import refuse_if_untrusted
@@ -75,10 +84,14 @@ def examine(config_file: Path, *, patient_id: str = "") -> Iterator[Found]:
     for source in settings.sources:
         if isinstance(source, FhirSearchSource):
             yield from examine_server(settings, source, patient_id=patient_id)
+            if source.subscriptions is not None:
+                name = f"source {source.name}, notifications"
+                yield _port(name, source.subscriptions, running=running)
+                yield from _security(name, source, source.subscriptions)
             continue
         yield _source(source, running=running)
         if isinstance(source, Listening):
-            yield from _security(source)
+            yield from _security(f"source {source.name}", source, source)
     if not settings.sources:
         yield Found(Grade.LOOK, "sources", "none is configured: only `ingest` brings anything in")
     yield _sink(settings)
@@ -171,31 +184,30 @@ def _source(source: Listening | FolderSource, *, running: bool) -> Found:
     return Found(Grade.OK if can_move else Grade.WRONG, name, text)
 
 
-def _port(name: str, source: Listening, *, running: bool) -> Found:
-    if running or source.port == 0:
-        return Found(Grade.OK, name, f"{source.bind}:{source.port}, listened on by the service")
+def _port(name: str, port: Listening | Subscriptions, *, running: bool) -> Found:
+    if running or port.port == 0:
+        return Found(Grade.OK, name, f"{port.bind}:{port.port}, listened on by the service")
     try:
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((source.bind, source.port))
+            listener.bind((port.bind, port.port))
     except OSError as error:
-        return Found(Grade.WRONG, name, f"{source.bind}:{source.port} cannot be listened on: {error.strerror}")
-    return Found(Grade.OK, name, f"{source.bind}:{source.port} is free")
+        return Found(Grade.WRONG, name, f"{port.bind}:{port.port} cannot be listened on: {error.strerror}")
+    return Found(Grade.OK, name, f"{port.bind}:{port.port} is free")
 
 
-def _security(source: Listening) -> Iterator[Found]:
-    """Who can read along, and for how long the certificate is good."""
-    about = f"source {source.name}"
-    if source.tls is None:
-        if source.bind not in LOOPBACK:
-            yield Found(Grade.LOOK, about, f"{source.bind} without TLS: whoever is on the way can read along")
-        return
-    files = source.tls
+def _security(about: str, source: Listening | FhirSearchSource, port: Listening | Subscriptions) -> Iterator[Found]:
+    """Whether its secrets are there, who can read along, and for how long the certificate is good."""
     try:
         refuse_if_untrusted(source)
     except SetupError as error:
         yield Found(Grade.WRONG, about, str(error))
         return
+    if port.tls is None:
+        if port.bind not in LOOPBACK:
+            yield Found(Grade.LOOK, about, f"{port.bind} without TLS: whoever is on the way can read along")
+        return
+    files = port.tls
     left = days_left(files.certificate, now=datetime.now(UTC))
     who = "senders show theirs" if files.client_ca else "any sender may connect"
     if left < 0:

@@ -23,6 +23,7 @@ from adapter.simulator.fhir_token import Client, TokenDesk
 from tests.fakes.polled_hospital import END, TOKEN, changes, polling_trust
 from tests.fakes.tls_front import tls_front
 from tests.unit.sinks.servers import a_server, response
+from tests.unit.sources.papers import papers
 from tests.unit.sources.test_fhir_http import Wire
 
 SECRET = "a-secret-of-tests"
@@ -222,3 +223,22 @@ def test_a_server_that_is_not_there_ends_the_visit(tmp_path: Path, mappings: Pat
         "wrong  source fhir    nowhere.invalid has no address here"
     ]
     assert lines[-1].endswith("the name nowhere.invalid in our DNS, or the right name")
+
+
+@pytest.mark.behaviour(9)
+def test_the_port_for_notifications_is_examined_like_any_other(tmp_path: Path, mappings: Path) -> None:
+    ours = papers(tmp_path / "papers", ends=datetime.now(UTC) + timedelta(days=20, hours=1))
+    (tmp_path / "hook").write_text("a-secret-that-is-long-enough\n")
+    tls = f"{{certificate: {ours.certificate}, key: {ours.key}}}"
+    port = (
+        f"{{port: 0, bind: 0.0.0.0, tls: {tls}, secret: {{file: hook}},"
+        " criteria: [{name: results, criteria: 'Observation?category=laboratory'}]}"
+    )
+    with a_visit(tmp_path, mappings, subscriptions=port) as visit:
+        lines = visit.of_source()
+        assert [line.split(None, 1)[0] for line in lines if "notifications" in line] == ["ok", "look"]
+        assert "look   source fhir, notifications TLS, certificate for 20 more days; any sender may connect" in lines
+        (tmp_path / "hook").unlink()
+        (told,) = [line for line in visit.of_source() if line.startswith("wrong")]
+        assert told.startswith("wrong  source fhir, notifications ")
+        assert "hook" in told
