@@ -16,20 +16,16 @@ from adapter.mapping.feed_edits import Join, preparation
 from adapter.mapping.feed_rules import STANDARD, FeedRules
 from adapter.mapping.rules import Condition, Conversion, FieldRule, Item, place
 from adapter.mapping.v2_conditions import PUT_ASIDE
+from adapter.mapping.v2_elements import element, elements
+from adapter.mapping.v2_memory import LONGEST_REMEMBERED, REMEMBERED, remember, remembering, shapes
 from adapter.mapping.v2_pieces import FIRST, key_paths, made_of, paths_of, top_of
 from adapter.mapping.v2_reader import NULL, Fault, Json, Reader
-
-REMEMBERED = 4096
-"""Values kept per rule; past this the rule starts afresh."""
 
 LAST = 1_000
 
 IN_RUNS = frozenset({"OBX"})
 SELDOM_REPEATED = IN_RUNS | {"ORC", "OBR", "RXE", "RXA"}
 """Their lines hold times and numbers of their own; remembering them would only cost."""
-
-LONGEST_REMEMBERED = 200
-"""Longer texts are reports, which do not come again."""
 
 _PARTS = re.compile(r"\b(?:part|plain)_\d+_\d+\b")
 _SHAPES = re.compile(r"\bkeep_shape_(\d+)\b")
@@ -165,7 +161,7 @@ class Engine:
         }
         names["PATCH"] = assertion.Form.PATCH
         names["cleared"] = self.cleared
-        names["plain"], names["known_plain"] = self._remembering(self.plain)
+        names["plain"], names["known_plain"] = remembering(self.plain, remembers=self.remembers)
         names |= self._named_in(compiled.source)
         for number, rule in enumerate(compiled.rules):
             self._bind(names, number, rule)
@@ -194,9 +190,9 @@ class Engine:
             kind, component, subcomponent = name.split("_")
             part = self._part(int(component), int(subcomponent))
             read = part if kind == "part" else self._plain_part(part)
-            names[name], names[f"known_{name}"] = self._remembering(read)
+            names[name], names[f"known_{name}"] = remembering(read, remembers=self.remembers)
         for number in _SHAPES.findall(source):
-            names[f"shape_{number}"], names[f"keep_shape_{number}"] = self._shapes()
+            names[f"shape_{number}"], names[f"keep_shape_{number}"] = shapes(remembers=self.remembers)
         return names
 
     def _find_lonely(self, compiled: Compiled) -> None:
@@ -286,36 +282,6 @@ class Engine:
         """A part of a natural key: readable text, `|` replaced so that keys cannot be mixed up."""
         return "|" + self.reader.text(piece).replace("|", "\\F\\")
 
-    def _remembering(self, read: Callable[[str], str]) -> tuple[Callable[[str], str], Callable[[str], str | None]]:
-        """The same reader with a memory, and the memory alone, which the hottest lines ask first."""
-        remembered: dict[str, str] = {}
-        if not self.remembers:
-            return read, remembered.get
-
-        def recall(text: str) -> str:
-            found = remembered.get(text)
-            if found is None:
-                if len(remembered) >= REMEMBERED:
-                    remembered.clear()
-                found = read(text)
-                if len(text) <= LONGEST_REMEMBERED:
-                    remembered[text] = found
-            return found
-
-        return recall, remembered.get
-
-    def _shapes(self) -> tuple[Callable[[tuple[str, ...]], Any], Callable[[tuple[str, ...], Any], None]]:
-        """The memory of what fields that come again together made, and what puts something into it."""
-        remembered: dict[tuple[str, ...], Any] = {}
-
-        def keep(fields: tuple[str, ...], made: Any) -> None:
-            if self.remembers and sum(map(len, fields)) <= LONGEST_REMEMBERED:
-                if len(remembered) >= REMEMBERED:
-                    remembered.clear()
-                remembered[fields] = made
-
-        return remembered.get, keep
-
     def _bind(self, names: dict[str, Any], number: int, rule: FieldRule) -> None:
         if rule.keeps != "first":
             names[f"keep{number}"] = self.lines if rule.keeps == "lines" else self._least(rule.order or "")
@@ -357,12 +323,12 @@ class Engine:
             else:
                 pieces = [text] if whole or reader is not self.reader else reader.values(text)
                 values = [value for piece in pieces if (value := convert(reader, piece, rule, *using)) is not None]
-                value = self.finish(rule, (values or None) if is_list else _elements(rule, values))
+                value = self.finish(rule, (values or None) if is_list else elements(rule, values))
             if faults:
                 self.faults += [(rule, fault) for fault in faults]
                 faults.clear()
             elif remembered is not None:
-                _remember(remembered, nothing, text, using, value)
+                remember(remembered, nothing, text, using, value)
             return value
 
         return fetch
@@ -436,42 +402,6 @@ def _reads(plan: Plan, segments: frozenset[str]) -> bool:
 def _is_simple(plan: Plan) -> bool:
     is_alone = not plan.is_key_shared and plan.is_clock_shared and plan.rank is None and not plan.is_named
     return is_alone and plan.remembered is not None
-
-
-def _remember(known: dict[Any, Json], nothing: set[str], text: str, using: tuple[str, ...], value: Json | None) -> None:
-    """Keep what a text gave; in `nothing` that it holds no such value, as a date holds no time of day."""
-    if len(text) + sum(map(len, using)) > LONGEST_REMEMBERED:
-        return
-    if len(known) + len(nothing) >= REMEMBERED:
-        known.clear()
-        nothing.clear()
-    if value is not None:
-        known[(text, *using) if using else text] = value
-    elif not using:
-        nothing.add(text)
-
-
-def _elements(rule: FieldRule, values: list[Json]) -> Json | None:
-    """The values as what is put at the top of the target: a list of elements, or one value."""
-    if not values:
-        return None
-    if "[]" not in rule.to:
-        return element(rule, values[0])
-    return [item for value in (values if rule.each else values[:1]) for item in element(rule, value)]
-
-
-def element(rule: FieldRule, value: Json) -> Json:
-    """`value` under the names that follow the list in the target, with the fixed elements beside it."""
-    head = top_of(rule.to)
-    tail = [name for name in rule.to[len(head) :].split(".") if name]
-    for depth, name in enumerate(reversed(tail)):
-        is_last_holder = depth == len(tail) - 1
-        value = {name.removesuffix("[]"): [value] if name.endswith("[]") else value}
-        if is_last_holder:
-            value = {**rule.with_, **value}
-    if not tail and rule.with_:
-        value = {**value, **rule.with_}
-    return [value] if head.endswith("[]") else value
 
 
 def located(faults: list[tuple[FieldRule, Fault]], names: Sequence[str]) -> list[Problem]:

@@ -21,8 +21,9 @@ from adapter.mapping.rules import Block, FieldRule
 from adapter.mapping.rules import Item as Role
 from adapter.mapping.v2_codes import codeable_concept
 from adapter.mapping.v2_document_items import walked
-from adapter.mapping.v2_engine import LONGEST_REMEMBERED, REMEMBERED, Engine, Made
+from adapter.mapping.v2_engine import Engine, Made
 from adapter.mapping.v2_links import links, without_others
+from adapter.mapping.v2_memory import LONGEST_REMEMBERED, REMEMBERED
 from adapter.mapping.v2_presented import presented
 from adapter.mapping.v2_reader import Reader
 from adapter.mapping.v2_required import completed
