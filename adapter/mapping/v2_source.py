@@ -23,7 +23,6 @@ _FAR = 15
 _COME_AGAIN = frozenset({Conversion.CODEABLE_CONCEPT, Conversion.REFERENCE_RANGE})
 """What a laboratory sends few of: beside values and times, which are new in each result."""
 
-
 _OWN_FIELD = re.compile(r"\bf\[(\d+)\]")
 
 
@@ -290,7 +289,7 @@ class BlockSource:
 
     def _shape(self) -> dict[int, FieldRule]:
         """The rules, by place, for what of a result comes again in others: what they make is made once for all."""
-        if self.block.item is not Role.OBSERVATION:
+        if self.block.item is not Role.OBSERVATION or not self._is_near(KIND_OF, self.block.rank or KIND_OF):
             return {}
         fields = self.block.fields
         tops = Counter(re.split(r"[.\[]", rule.to)[0] for rule in fields)
