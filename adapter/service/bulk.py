@@ -26,7 +26,6 @@ from adapter.service.bulk_intake import Intake, Place, Scope, note_sorted
 from adapter.service.bulk_members import Members
 from adapter.service.bulk_orders import PATIENT, Terms, next_order, terms_of, wait_us
 from adapter.service.bulk_papers import Papers, key_of
-from adapter.service.bulk_withdrawal import Withdrawals
 from adapter.service.polling_memory import counter
 from adapter.sources.fhir_bulk import BulkServer, InTheWay, Lost, Order, Waiting, Wire, instant_of
 from adapter.store import bulk, counters
@@ -75,17 +74,13 @@ class Exporter:
         self._source = source
         self._terms: Terms = terms_of(rules, level)
         self._rules = rules.bulk
-        self._hold_us = int(hold.total_seconds() * 1_000_000)
         self._queue_limit = queue_limit
-        self._withdrawals = Withdrawals(rooms.database, rooms.ring, rooms.inbox, source=source)
-        self._members = Members(
-            rooms.database, rooms.ring, self._withdrawals, (source, self._terms), hold_us=self._hold_us
-        )
+        hold_us = int(hold.total_seconds() * 1_000_000)
+        self._members = Members(rooms.database, rooms.ring, (source, self._terms), hold_us=hold_us)
 
     def turn(self, wire: Wire, stop: threading.Event) -> float:
         """As far as it goes now; seconds until it is worth another. Halted and setup faults fly on."""
         server = BulkServer(wire, stop)
-        self._withdrawals.run()
         while not stop.is_set():
             job = self._open()
             if job is None:
@@ -244,6 +239,7 @@ class Exporter:
         reception = Reception(self._rooms.inbox, self._rooms.ring)
         intake = Intake(self._rooms.database, self._rooms.ring, reception, place)
         if job.taken < 0:
+            self._wait_for_queue()
             self._sort(job, papers, intake, base_url)
             return
         scope = self._scope(job, papers, intake)
@@ -256,8 +252,10 @@ class Exporter:
         with self._rooms.database.read() as conn:
             files = bulk.files(conn, job.id)
         sorting = Sorting(self._rooms.spool, job, files, base_url=base_url)
+        # Before the job goes on: killed in between, they are told again in the same bytes.
+        intake.tell(sorting.deletions())
         intake.keep_shared(job, sorting.run())
-        note_sorted(intake, job, sorting, self._rooms.database)
+        note_sorted(job, sorting, self._rooms.database)
         reason = ",".join(sorted(sorting.affected & frozenset(job.types.split(","))))
         self._write(job._replace(taken=0, parts=sorting.parts, reason=reason), BulkState.TAKING, papers)
         for row in files:
@@ -298,7 +296,6 @@ class Exporter:
             if not affected:
                 bulk.patients_whole(conn, self._source, job.level, papers.newcomers)
             bulk.forget_files(conn, job.id)
-            bulk.forget_deletions(conn, self._source, before_us=now_us - 2 * self._hold_us)
             counters.bump(conn, counter(self._source, "bulk.runs"))
             after = BulkState.PARTIAL if affected else BulkState.WHOLE
             bulk.move(conn, job, after, ended_us=now_us, is_left=is_left)

@@ -88,15 +88,12 @@ class Sorting:
         self._spool = spool
         self._job = job
         self._files = files
-        self._base_url = base_url
         self._reader = LineReader(base_url)
         self._asked = frozenset(job.types.split(","))
         self.parts = max(1, min(_MOST_PARTS, -(-sum(row.bytes for row in files) // PART_BYTES)))
         self.counts: Counter[str] = Counter()
         self.troubles: dict[int, str] = {}
         """What is wrong with files, by their number."""
-        self.deleted: dict[str, str] = {}
-        """Names of what was deleted, with the time of the deletion as the server wrote it."""
         self.affected: set[str] = set()
         """Types that did not come whole."""
 
@@ -116,7 +113,7 @@ class Sorting:
                     case "output":
                         yield from self._output(row, writers)
                     case "deleted":
-                        self._deletions(row)
+                        pass  # see `deletions`
                     case _:
                         self._outcomes(row)
             for writer in writers:
@@ -158,15 +155,21 @@ class Sorting:
             place = {"export": self._job.id, "file": row.number, "type": row.type, "line": number}
             log.error("a line of an export is broken", feed=self._job.source, **place)
 
-    def _deletions(self, row: FileRow) -> None:
+    def deletions(self) -> Iterator[bytes]:
+        """Bodies that tell what the server has deleted, one by one."""
+        for row in self._files:
+            if row.kind == "deleted":
+                yield from self._deletions(row)
+
+    def _deletions(self, row: FileRow) -> Iterator[bytes]:
         for number, raw in self._lines(row):
-            found = deletions_of(raw, base_url=self._base_url)
+            found = deletions_of(raw, server_time=self._job.server_time)
             if found is None:
                 self._report(row, number)
                 self.affected |= self._asked
                 continue
-            self.deleted |= found.names
-            self.counts["deletions"] += len(found.names)
+            self.counts["deletions"] += found.told
+            yield from found.bodies
         if row.trouble:
             self.affected |= self._asked
 

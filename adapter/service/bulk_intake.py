@@ -20,7 +20,7 @@ from adapter.service.assembly import utc_now
 from adapter.service.bulk_files import Sorting, lines_of
 from adapter.service.bulk_papers import Papers, key_of
 from adapter.service.polling_memory import counter
-from adapter.sources.fhir_bulk import BulkServer, instant_of
+from adapter.sources.fhir_bulk import BulkServer
 from adapter.sources.fhir_bulk_bundles import WITHOUT_PATIENT, BadLine, Line, LineReader, Whole, body_of, bundles_of
 from adapter.store import bulk, counters
 from adapter.store.bulk import JobRow
@@ -121,17 +121,22 @@ class Intake:
 
     def give(self, bundles: Sequence[Sequence[bytes]], *, timestamp: str) -> None:
         """To the inbox, durably."""
+        self._append([body_of(each, base_url=self._place.base_url, timestamp=timestamp) for each in bundles])
+
+    def tell(self, bodies: Iterable[bytes]) -> None:
+        """The same of what is a body already, some at a time."""
+        waiting: list[bytes] = []
+        for body in bodies:
+            waiting.append(body)
+            if len(waiting) >= _BUNDLES_AT_ONCE:
+                self._append(waiting)
+                waiting = []
+        self._append(waiting)
+
+    def _append(self, bodies: Sequence[bytes]) -> None:
         now = utc_now()
         self._reception.append(
-            [
-                Received(
-                    feed=self._place.source,
-                    media=Media.FHIR,
-                    received_at=now,
-                    body=body_of(each, base_url=self._place.base_url, timestamp=timestamp),
-                )
-                for each in bundles
-            ]
+            [Received(feed=self._place.source, media=Media.FHIR, received_at=now, body=each) for each in bodies]
         )
 
     def known(self, lines: Iterable[Line]) -> set[bytes]:
@@ -271,21 +276,13 @@ def _elsewhere(of_patient: Mapping[str, Sequence[Line]]) -> set[str]:
     return needed
 
 
-def note_sorted(intake: Intake, job: JobRow, sorting: Sorting, database: Database) -> None:
-    """What sorting found: counts, what is wrong with files, what was deleted."""
-    now_us = utc_us(utc_now())
-    stamp = job.server_time
-    gone = {intake.blind_name(name): _us_of(at or stamp) for name, at in sorting.deleted.items()}
+def note_sorted(job: JobRow, sorting: Sorting, database: Database) -> None:
+    """What sorting found: counts, and what is wrong with files."""
     with database.write() as conn:
         for number, trouble in sorting.troubles.items():
             bulk.file_trouble(conn, job.id, number, trouble)
-        bulk.add_deleted(conn, job.source, gone, noted_us=now_us)
         counters.bump_many(conn, {counter(job.source, f"bulk.{name}"): n for name, n in sorting.counts.items() if n})
 
 
 def _us(moment: datetime) -> int:
     return utc_us(moment) if moment.year > 1 else 0
-
-
-def _us_of(text: str) -> int:
-    return utc_us(instant_of(text) or utc_now())

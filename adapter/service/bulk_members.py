@@ -5,7 +5,6 @@ import msgspec
 from adapter.chart import sealed
 from adapter.chart.known import Known
 from adapter.service.bulk_orders import Terms
-from adapter.service.bulk_withdrawal import Withdrawals
 from adapter.store import bulk
 from adapter.store.database import Database
 from adapter.store.sealing import KeyRing
@@ -18,12 +17,9 @@ _KNOWN = msgspec.json.Decoder(Known)
 class Members:
     """Of one group of one source."""
 
-    def __init__(
-        self, database: Database, ring: KeyRing, withdrawals: Withdrawals, place: tuple[str, Terms], *, hold_us: int
-    ) -> None:
+    def __init__(self, database: Database, ring: KeyRing, place: tuple[str, Terms], *, hold_us: int) -> None:
         self._database = database
         self._ring = ring
-        self._withdrawals = withdrawals
         self._source, terms = place
         self._level = terms.level
         self._every_us = int(terms.every.total_seconds() * 1_000_000)
@@ -37,7 +33,6 @@ class Members:
         settled = [row for row in rows if row.whole_us is not None and now_us - row.whole_us < self._hold_us]
         if settled:
             ids = [row.identifier_id for row in settled]
-            self._withdrawals.of_newcomers(ids)
             with self._database.write() as conn:
                 bulk.patients_whole(conn, self._source, self._level, ids)
         return {self._id(row): row.identifier_id for row in rows if row not in settled}

@@ -7,7 +7,7 @@ what goes wrong on the way is a Fault on one of the interactions named `exportâ€
 """
 
 import gzip
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -75,6 +75,8 @@ class ExportSettings:
     """Or `outcome`, as the newest draft names it."""
     lost_types: frozenset[str] = frozenset()
     """Types that are left out of the output (an outcome may say so)."""
+    dates_deletions: bool = True
+    """False: the Bundle of deletions does not say when they were."""
 
 
 class _File(NamedTuple):
@@ -256,7 +258,7 @@ class ExportDesk:
             files += self._of_type(resource_type, [bytes(version.raw) for version in versions])
         if since is not None:
             gone = [version for version in self._archive.deleted(types) if version.updated_at > since]
-            files += _deletions(gone)
+            files += _deletions(gone, is_dated=self.settings.dates_deletions)
         if self.settings.outcomes:
             lines = [encode(each) for each in self.settings.outcomes]
             files.append(_File(self.settings.outcomes_in, "OperationOutcome", b"\n".join(lines) + b"\n", len(lines)))
@@ -372,11 +374,12 @@ def patients_of(body: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _deletions(gone: Iterable[Version]) -> Iterator[_File]:
+def _deletions(gone: Sequence[Version], *, is_dated: bool) -> Iterator[_File]:
     entries = [{"request": {"method": "DELETE", "url": "/".join(version.key)}} for version in gone]
     if entries:
-        stamp = {"lastUpdated": max(instant(version.updated_at) for version in gone)}
-        bundle = {"resourceType": "Bundle", "id": "gone", "meta": stamp, "type": "transaction", "entry": entries}
+        bundle: dict[str, Any] = {"resourceType": "Bundle", "id": "gone", "type": "transaction", "entry": entries}
+        if is_dated:
+            bundle["meta"] = {"lastUpdated": max(instant(version.updated_at) for version in gone)}
         yield _File("deleted", "Bundle", encode(bundle) + b"\n", 1)
 
 

@@ -1,29 +1,25 @@
-"""What a server has deleted, out of the transaction Bundles of an export; and the withdrawal that it comes to. Pure.
+"""What a server has deleted, out of the transaction Bundles of an export: told on in Bundles of our own making. Pure.
 
-A deletion tells type and id, not whose it was. So it is told again as the newest version that we hold, entered in
-error: as an assertion with a clock, which wins over every version before it and over none after, whichever comes first.
+A deletion tells type and id, not whose it was. It goes to the inbox as it is, with its time and nothing else: whom it
+concerns, and what it undoes, is found by those who hear of deletions from any FHIR source.
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-_NAME = re.compile(r"([A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64})(?:\?.*)?")
-_VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
-_IN_ERROR = "entered-in-error"
-_BY_VERIFICATION = frozenset({"Condition", "AllergyIntolerance"})
-_WITHOUT_STATUS = frozenset({"Patient", "RelatedPerson", "Location", "Medication", "Practitioner", "Organization"})
+from adapter.sources.fhir_bulk import instant_of
 
-Resource = dict[str, Any]
+DELETIONS_IN_BUNDLE = 500
 
 
 class Deletions(NamedTuple):
     """Of one Bundle."""
 
-    names: dict[str, str]
-    """`Observation/123`, and when; empty where the Bundle does not say when."""
+    bodies: list[bytes]
+    """The same bytes for the same Bundle, so that what is told again is known."""
+    told: int
+    """How many."""
 
 
 class _Meta(msgspec.Struct):
@@ -35,12 +31,18 @@ class _Request(msgspec.Struct):
     url: str = ""
 
 
-class _Entry(msgspec.Struct):
+class _Response(msgspec.Struct, omit_defaults=True):
+    lastModified: str | None = None
+
+
+class _Entry(msgspec.Struct, omit_defaults=True):
     request: _Request | None = None
+    response: _Response | None = None
 
 
 class _Bundle(msgspec.Struct):
     resourceType: str
+    timestamp: str | None = None
     meta: _Meta | None = None
     entry: list[_Entry] | None = None
 
@@ -48,51 +50,26 @@ class _Bundle(msgspec.Struct):
 _BUNDLE = msgspec.json.Decoder(_Bundle)
 
 
-def deletions_of(raw: bytes, *, base_url: str) -> Deletions | None:
-    """None where the line is no such Bundle."""
+def deletions_of(raw: bytes, *, server_time: str) -> Deletions | None:
+    """None where the line is no such Bundle. `server_time`: that of the export, for what does not say when."""
     try:
         bundle = _BUNDLE.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if bundle.resourceType != "Bundle":
         return None
-    at = (bundle.meta.lastUpdated if bundle.meta else None) or ""
-    names: dict[str, str] = {}
-    for entry in bundle.entry or ():
-        if entry.request is not None and entry.request.method == "DELETE":
-            matched = _NAME.fullmatch(entry.request.url.removeprefix(base_url + "/").removeprefix("/"))
-            if matched:
-                names[matched[1]] = at
-    return Deletions(names)
+    gone = [each for each in bundle.entry or () if each.request is not None and each.request.method == "DELETE"]
+    at = _time_of(bundle) or server_time
+    some = [gone[place : place + DELETIONS_IN_BUNDLE] for place in range(0, len(gone), DELETIONS_IN_BUNDLE)]
+    return Deletions([_body(each, at=at) for each in some], len(gone))
 
 
-def withdrawn(resource: Resource, *, at: str) -> Resource | None:
-    """The resource as entered in error at that time; None for a type that cannot say so."""
-    kind = resource["resourceType"]
-    if kind in _WITHOUT_STATUS:
-        return None
-    meta = {name: value for name, value in resource.get("meta", {}).items() if name != "versionId"}
-    told = {**resource, "meta": {**meta, "lastUpdated": at}}
-    if kind in _BY_VERIFICATION:
-        # FHIR R4, Condition, con-5: clinicalStatus is absent when the verification status is entered-in-error.
-        told.pop("clinicalStatus", None)
-        told["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": _IN_ERROR}]}
-    else:
-        told["status"] = _IN_ERROR
-    return told
+def _time_of(bundle: _Bundle) -> str:
+    for text in (bundle.timestamp, bundle.meta.lastUpdated if bundle.meta else None):
+        if text and instant_of(text) is not None:
+            return text
+    return ""
 
 
-def deletion_body(names: Iterable[str], *, at: str) -> bytes:
-    """What cannot be told so: the deletion itself, which waits for a person."""
-    entries = [{"request": {"method": "DELETE", "url": name}} for name in names]
-    return msgspec.json.encode(
-        {"resourceType": "Bundle", "type": "transaction", "meta": {"lastUpdated": at}, "entry": entries}
-    )
-
-
-def withdrawal_body(told: Resource, context: Mapping[str, Resource], *, encode: msgspec.json.Encoder) -> bytes:
-    """The withdrawal, with what the resource referred to under the very references it has."""
-    entries: list[Resource] = [{"resource": told}]
-    for reference, part in context.items():
-        entries.append({"fullUrl": reference, "resource": part} if "://" in reference else {"resource": part})
-    return encode.encode({"resourceType": "Bundle", "type": "collection", "entry": entries})
+def _body(entries: list[_Entry], *, at: str) -> bytes:
+    return msgspec.json.encode({"resourceType": "Bundle", "type": "transaction", "timestamp": at, "entry": entries})

@@ -4,7 +4,7 @@ Names of sources, groups and types are those of the trust file; addresses and re
 microseconds since 1970 UTC, but `since` as the server wrote it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -314,39 +314,6 @@ def held_among(conn: Connection, blinds: Sequence[bytes]) -> set[bytes]:
     """Which of these patients, by the registry's blind, we hold or keep."""
     statement = "SELECT blind FROM identifier WHERE state <> 'alias' AND blind IN ({})"
     return {blind for (blind,) in select_in(conn, statement, blinds)}
-
-
-def held(conn: Connection) -> list[tuple[int, bytes, bytes]]:
-    """Id, key and facts of every identifier that we hold or keep."""
-    statement = "SELECT id, key_id, sealed FROM identifier WHERE state <> 'alias' AND sealed IS NOT NULL ORDER BY id"
-    return [(row[0], row[1], row[2]) for row in run(conn, statement)]
-
-
-def add_deleted(conn: Connection, source: str, gone: Mapping[bytes, int], *, noted_us: int) -> None:
-    """What the server has deleted, by the blind of its name, and when; of two times the later stands."""
-    statement = (
-        "INSERT INTO bulk_deleted (source, blind, at_us, noted_us, is_open) VALUES (?, ?, ?, ?, 1)"
-        " ON CONFLICT (source, blind) DO UPDATE SET at_us = excluded.at_us, noted_us = excluded.noted_us, is_open = 1"
-        " WHERE bulk_deleted.at_us < excluded.at_us"
-    )
-    run_many(conn, statement, [(source, blind, at_us, noted_us) for blind, at_us in gone.items()])
-
-
-def deleted(conn: Connection, source: str, *, only_open: bool, before_us: int) -> dict[bytes, int]:
-    """When each was deleted; those that were noted before this."""
-    statement = "SELECT blind, at_us FROM bulk_deleted WHERE source = ? AND noted_us < ? AND is_open >= ?"
-    return {row[0]: row[1] for row in run(conn, statement, (source, before_us, int(only_open)))}
-
-
-def deletions_done(conn: Connection, source: str, blinds: Sequence[bytes]) -> None:
-    """What we hold of them is withdrawn."""
-    statement = "UPDATE bulk_deleted SET is_open = 0 WHERE source = ? AND blind = ?"
-    run_many(conn, statement, [(source, blind) for blind in blinds])
-
-
-def forget_deletions(conn: Connection, source: str, *, before_us: int) -> None:
-    """Of what was put aside so long ago nothing is left that could be released."""
-    run(conn, "DELETE FROM bulk_deleted WHERE source = ? AND noted_us < ? AND is_open = 0", (source, before_us))
 
 
 def forget_before(conn: Connection, source: str, level: str, *, keep: int) -> None:

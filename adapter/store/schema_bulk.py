@@ -86,13 +86,3 @@ def _add_memory(metadata: MetaData) -> None:
         Column("identifier_id", BigInteger, primary_key=True, autoincrement=False),
         sqlite_with_rowid=False,
     )
-    Table(
-        "bulk_deleted",
-        metadata,
-        Column("source", Text, primary_key=True),
-        Column("blind", LargeBinary, primary_key=True),
-        Column("at_us", BigInteger, nullable=False),
-        Column("noted_us", BigInteger, nullable=False),
-        Column("is_open", SmallInteger, nullable=False),
-        sqlite_with_rowid=False,
-    )

@@ -1,6 +1,7 @@
 """What comes of bulk exports of a FHIR server: the rows of polling it, whatever its files are like."""
 
 import threading
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapter.config import FhirSearchSource
+from adapter.service import bulk_intake
 from adapter.service.assembly import Mappings
 from adapter.service.polling import Poller
 from adapter.simulator.fhir_server import FhirServer
@@ -148,11 +150,13 @@ def test_what_was_made_of_a_deleted_resource_is_withdrawn_with_an_entry_in_the_a
     assert here.rows == expected
     assert before - len(expected) >= len(_MAKE_ROWS)
     with here.trust.works.database.read() as conn:
-        entries = [entry for entry in audit.entries(conn) if entry.kind == "withdrawal"]
         assert audit.verify(conn, key=here.trust.works.ring.derived("audit")).first_broken is None
-    assert [entry.detail["types"] for entry in entries] == [dict.fromkeys(_MAKE_ROWS, 1)]
+    (entry,) = here.trust.audited("fhir-deletion")
+    assert (entry["source"], entry["told"], entry["found"]) == ("fhir", len(_MAKE_ROWS), len(_MAKE_ROWS))
+    assert here.counted("deletions") == len(_MAKE_ROWS)
 
 
+_NEW = {"code": {"coding": [{"system": "urn:lab", "code": "NEW"}]}}
 _MAKE_ROWS = ("Condition", "Encounter", "MedicationAdministration", "Observation", "QuestionnaireResponse")
 
 
@@ -167,7 +171,7 @@ def test_a_deletion_that_is_known_before_its_resource_is_processed_withdraws_it(
     here = export(server)
     here.until_idle()
     before = here.rows
-    server.add([a_value(1, at=LATE - timedelta(hours=3), code={"coding": [{"system": "urn:lab", "code": "NEW"}]})])
+    server.add([a_value(1, at=LATE - timedelta(hours=3), **_NEW)])
     server.advance(LATE - timedelta(hours=2))
     here.next_day()
     for _ in range(4):
@@ -179,13 +183,112 @@ def test_a_deletion_that_is_known_before_its_resource_is_processed_withdraws_it(
     for _ in range(4):
         here.exports.turn(threading.Event())
         here.make_due()
-    waiting = here.counted("withdrawn")
+    waiting = here.trust.counts().get("deletion.told", 0)
     here.turn()
     here.turn()
 
-    assert waiting == 0
-    assert here.counted("withdrawn") == 1
+    assert (waiting, here.trust.counts()["deletion.told"]) == (0, 1)
     assert here.rows == before
+
+
+@pytest.mark.behaviour(48)
+def test_a_deletion_that_does_not_say_when_was_by_the_time_of_the_export(export: Export, server: FhirServer) -> None:
+    server.exports.settings.dates_deletions = False
+    here = export(server)
+    here.until_idle()
+    before = here.rows
+    server.add([a_value(4, at=LATE - timedelta(hours=3), **_NEW)])
+    server.advance(LATE - timedelta(hours=2))
+    here.run()
+    with_it = here.rows
+    server.add([_deletion({"resourceType": "Observation", "id": "late-4"}, at=LATE - timedelta(hours=1))])
+    server.advance(LATE)
+    here.run()
+    without = here.rows
+    server.add([a_value(4, at=LATE + timedelta(hours=1), **_NEW)])
+    server.advance(LATE + timedelta(hours=2))
+    here.run()
+
+    assert len(with_it) == len(before) + 1
+    assert without == before
+    assert here.rows == with_it
+    assert here.trust.parked() == []
+
+
+@pytest.mark.behaviour(48)
+def test_a_result_whose_order_only_its_report_told_is_withdrawn_too(export: Export, server: FhirServer) -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "late-report",
+        "status": "final",
+        **{name: _A_VALUE[name] for name in ("subject", "basedOn", "code")},
+        "result": [{"reference": "Observation/late-5"}],
+    }
+    at = LATE - timedelta(hours=3)
+    value = a_value(5, at=at, **_NEW)
+    value = Change(visible_at=at, resource={k: v for k, v in value.resource.items() if k != "basedOn"})
+    here = export(server)
+    here.until_idle()
+    before = here.rows
+    server.add([value, Change(visible_at=at, resource=report)])
+    server.advance(LATE - timedelta(hours=2))
+    here.run()
+    with_it = here.rows
+    server.add([_deletion({"resourceType": "Observation", "id": "late-5"}, at=LATE - timedelta(hours=1))])
+    server.advance(LATE)
+    here.run()
+
+    assert len(with_it) == len(before) + 1
+    assert here.rows == before
+    assert here.trust.parked() == []
+
+
+@pytest.mark.behaviour(48)
+def test_deletions_that_are_told_again_after_a_crash_are_known(
+    export: Export, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = export(server)
+    here.until_idle()
+    before = here.rows
+    patient = next(c.resource for c in changes(1) if c.resource["resourceType"] == "Patient")
+    gone = [{"resourceType": "Observation", "id": _A_VALUE["id"]}, dict(patient)]
+    server.add([_deletion(each, at=LATE - timedelta(hours=1)) for each in gone])
+    server.advance(LATE)
+    kills = 0
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk_intake.Intake, "tell", _tell_and_die)
+        here.next_day()
+        while kills < 2:
+            try:
+                here.turn()
+            except _Killed:
+                kills += 1
+                here.trust.works.drain()
+                here.restart()
+            here.make_due()
+    told = here.trust.audited("fhir-deletion")
+    noted = here.counted("deletions")
+    here.until_idle()
+
+    assert (noted, here.counted("deletions")) == (0, 2)
+    assert [entry["told"] for entry in told] == [1]
+    assert here.trust.audited("fhir-deletion") == told
+    assert len(here.rows) == len(before) - 1
+    assert here.trust.parked() == ["P214"]
+
+
+class _Killed(Exception):
+    """As SIGKILL: nothing after it is done."""
+
+
+_TELL = bulk_intake.Intake.tell
+
+
+def _tell_and_die(intake: bulk_intake.Intake, bodies: Iterable[bytes]) -> None:
+    told = list(bodies)
+    _TELL(intake, told)
+    if told:
+        raise _Killed
 
 
 @pytest.mark.behaviour(48)

@@ -118,6 +118,20 @@ def test_what_a_held_infant_had_deleted_is_not_published_when_it_is_confirmed(a_
     assert trust.values() == ["7"]
 
 
+@pytest.mark.behaviour(48)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_child_that_is_held_later_has_nothing_of_what_was_deleted(a_trust: Make, *, is_first: bool) -> None:
+    trust = a_trust(**SETTINGS)
+    pages = [a_page(a_patient(), a_result(), a_result(7, identity="o2"), a_sample()), deleted("Observation/o1")]
+    for page in reversed(pages) if is_first else pages:
+        trust.take(page, is_fhir=True)
+    aside = trust.counts()["not-ours.other-ward"]
+    by_v2(trust)
+
+    assert aside == 1
+    assert trust.values() == ["7"]
+
+
 def test_a_deletion_without_its_time_is_parked(a_trust: Make) -> None:
     trust = a_known_child(a_trust)
     trust.take(RESULT, is_fhir=True)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from adapter.errors import ExitCode, SetupError
 
-HEAD = "0015"
+HEAD = "0016"
 """The revision this version of the adapter works with; a test compares it with Alembic's own head."""
 
 
