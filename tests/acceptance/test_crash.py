@@ -1,11 +1,13 @@
 """Killed by SIGKILL anywhere, the service loses nothing, doubles nothing and sends nothing twice."""
 
+import ast
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+import adapter
 from adapter.cli import demo_verdict
 from tests.acceptance.crash_run import EACH_PLACE_ONCE, ROUND, CrashRun, Outcome
 from tests.acceptance.crash_truth import unchanged_twice
@@ -15,6 +17,24 @@ from tests.acceptance.hospital import against_truth
 def test_ten_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     outcome = _run(tmp_path, hospitals=1, first_starts=1, places=EACH_PLACE_ONCE)
     assert outcome.kills.total() >= 10
+
+
+def test_every_place_of_a_kill_is_a_function_of_today() -> None:
+    """A place that was renamed would never be reached, and nothing would show it but the count of the long form."""
+    tree = ast.parse((Path(__file__).parent / "crash_inside" / "sitecustomize.py").read_text(encoding="utf-8"))
+    (places,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "ON_STACK"
+    )
+    known = set()
+    for path in Path(adapter.__file__).parent.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            known |= {node.name} if isinstance(node, ast.FunctionDef) else set()
+            if isinstance(node, ast.ClassDef):
+                known |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+    assert places
+    assert {name for each in places.values() for name in each} - known == set()
 
 
 @pytest.mark.long

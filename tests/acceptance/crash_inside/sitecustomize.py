@@ -17,7 +17,7 @@ PLAN = os.path.join(FOLDER, "plan")
 LOG = os.path.join(FOLDER, "deaths")
 
 ON_STACK = {
-    "release": {"Settler._release_step"},
+    "release": {"ChildSettler._release_step"},
     "merge": {"Enrolment.merge", "Enrolment.regroup"},
     "regroup": {"Enrolment.regroup"},
     "settle": {"Settler._settle_all"},
@@ -95,15 +95,15 @@ def _at_request(event: str, _arguments: object) -> None:
 def _watch_receive() -> None:
     from adapter.pipeline.reception import Reception
 
-    append = Reception.append
+    store = Reception.store
 
-    def append_and_die(reception: Reception, batch: object) -> None:
-        append(reception, batch)  # type: ignore[arg-type]
+    def store_and_die(reception: Reception, rows: object) -> None:
+        store(reception, rows)  # type: ignore[arg-type]
         plan = _plan()
         if plan is not None and plan[0] == "acknowledge" and _count("acknowledge", plan[1]):
             _die("acknowledge", plan[1])
 
-    Reception.append = append_and_die  # type: ignore[assignment,method-assign]
+    Reception.store = store_and_die  # type: ignore[assignment,method-assign]
 
 
 def _watch_work() -> None:
