@@ -3,7 +3,9 @@
 import os
 import random
 import time
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from adapter import config
 from adapter.cli.rows import read_rows
 from adapter.service.assembly import Mappings
 from adapter.simulator.fhir_server import FhirServer
+from adapter.simulator.fhir_versions import Change
 from tests.acceptance.export_run import INTERACTIONS, ExportRun
 from tests.acceptance.hospital import comparable
 from tests.fakes.exporting_hospital import GROUP, Exporting, exporting_trust
@@ -28,6 +31,48 @@ def test_four_kills_lose_nothing_and_ask_for_no_export_twice(tmp_path: Path) -> 
 @pytest.mark.long
 def test_a_hundred_kills_lose_nothing_and_ask_for_no_export_twice(tmp_path: Path) -> None:
     _run(tmp_path, kills=100)
+
+
+def test_kills_while_deletions_are_told_lose_none(tmp_path: Path) -> None:
+    seed = int(os.environ.get("CRASH_SEED") or time.time_ns() % 1_000_000)
+    print(f"\nCRASH_SEED={seed}")
+    with polled(2, now=day(50)) as server:
+        _be_slow(server)
+        # An export of everything tells of no deletion.
+        of_changes = _BULK.replace("PT6S", "P28D")
+        trust = exporting_trust(tmp_path / "killed", server, mappings=_mappings(), more=_NO_SINK, bulk=of_changes)
+        run = ExportRun(trust, server, seed=seed)
+        try:
+            run.service.ensure_up()
+            run.wait_until_all_is_read()
+            with_them = list(read_rows(config.load_trust(trust)))
+            results = [each for each in server.archive.current("Observation") if "specimen" in each.resource]
+            server.add(_deletion(each.resource) for each in results)
+            server.advance(END)
+            _kill_while_changes_are_told(run, random.Random(seed))
+            run.wait_until_all_is_read()
+            exit_code = run.service.stop()
+        finally:
+            run.service.abandon()
+        expected = _faultless(tmp_path / "faultless", server)
+    found = [row for row in read_rows(config.load_trust(trust)) if row["state"] != "deleted"]
+
+    assert exit_code == 0
+    assert comparable(found) == expected
+    assert results
+    assert {row["row"] for row in with_them} - {row["row"] for row in found}
+
+
+def _deletion(resource: dict[str, Any]) -> Change:
+    return Change(visible_at=END - timedelta(hours=1), resource=resource, is_deleted=True)
+
+
+def _kill_while_changes_are_told(run: ExportRun, rng: random.Random) -> None:
+    for _ in range(2):
+        run.service.ensure_up()
+        run.kill_behind_request("export-file", after=rng.randint(0, 6), delay_s=rng.uniform(0, 0.1))
+        run.service.ensure_up()
+        run.kill_at_statement(nth=rng.randint(10, 60))
 
 
 def _run(folder: Path, *, kills: int) -> None:
