@@ -3,6 +3,7 @@
 Stores and prints nothing of patients: of an answer only whether it came, its codes and whether a page follows.
 """
 
+import re
 import socket
 import ssl
 import threading
@@ -40,6 +41,7 @@ _OVER = frozenset(
 )
 """After these there is no use in asking on."""
 _STOP = threading.Event()
+_VERSION = re.compile(r"[0-9]\.[0-9]{1,2}(\.[0-9]{1,2})?")
 
 
 class _Enough(Exception):
@@ -131,7 +133,7 @@ def _statement(about: str, asked: Asking, settings: TrustSettings, source: FhirS
         return
     version = config.rules_of(source, settings.fhir_search).version
     if not _is_of(capability.fhir_version, version):
-        text = f"the server says it speaks FHIR {capability.fhir_version or 'of no version'}, `version` says {version}"
+        text = f"the server says it speaks FHIR {_shown(capability.fhir_version)}, `version` says {version}"
         yield Found(Grade.WRONG, about, text, f"the base URL of its {version} endpoint")
     missing = lacking(capability, fhir_asking.needs_of(settings, source))
     if not missing:
@@ -140,6 +142,13 @@ def _statement(about: str, asked: Asking, settings: TrustSettings, source: FhirS
     text = f"its CapabilityStatement does not name {len(missing)} things (statements are often incomplete): "
     ask = f"whether the server has: {', '.join(missing)}"
     yield Found(Grade.LOOK, about, text + ", ".join(missing[:_SHOWN]) + (" …" if len(missing) > _SHOWN else ""), ask)
+
+
+def _shown(said: str) -> str:
+    """A server may write anything there."""
+    if not said:
+        return "of no version"
+    return said if _VERSION.fullmatch(said) else "of a version that is none"
 
 
 def _is_of(said: str, version: str) -> bool:

@@ -1,17 +1,31 @@
 """What the answers of a FHIR server mean beyond the standard, and what to read besides what a search gives."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from adapter.datafile import Positioned
+from adapter.fhir.issues import is_code
 
-# What is no number of a vendor and no word of FHIR is never read from a server: a patient's name might stand there.
-_WORD = r"[a-z]{2,20}(-[a-z]{2,20}){0,3}|MSG_[A-Z_]{2,40}|[0-9]{1,6}"
-OutcomeCode = Annotated[str, StringConstraints(strip_whitespace=True, pattern=rf"^({_WORD})$")]
+_STATUS = re.compile(r"http-[1-5][0-9][0-9]")
+
+
+def _code(text: str) -> str:
+    if not is_code(text):
+        # Nothing else is read from a server where a code stands: a patient's name might stand there.
+        raise ValueError("should be a vendor's number of at most five digits, or a code of FHIR's own")
+    return text
+
+
+def _signal(text: str) -> str:
+    return text if _STATUS.fullmatch(text) else _code(text)
+
+
+OutcomeCode = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_code)]
 """Of `OperationOutcome.issue.details.coding`, which is a vendor's own, or of `issue.code`."""
-Signal = Annotated[str, StringConstraints(strip_whitespace=True, pattern=rf"^(http-[1-5]\d\d|{_WORD})$")]
+Signal = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_signal)]
 _Path = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]+(\.[a-z][A-Za-z]*)+$")]
 
 

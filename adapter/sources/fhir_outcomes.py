@@ -3,7 +3,6 @@
 Pure. Free text of a server never leaves here: it may name a patient.
 """
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,9 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from adapter.errors import Declined, PagingExpired, SourceError, SourceFault
+from adapter.fhir.issues import SEVERITIES, is_code
 
-# FHIR's issue types and severities, its codes for details, and the numbers of vendors.
-_WORD = re.compile(r"[a-z]{2,20}(-[a-z]{2,20}){0,3}|MSG_[A-Z_]{2,40}|[0-9]{1,6}")
 _OTHER = "other"
 LONGEST_TOLD = 64 * 1024
 """Of what a server writes about an error, this much is kept."""
@@ -105,12 +103,13 @@ def issues_of(body: bytes) -> list[Issue]:
 def _issue(issue: _Issue) -> Issue:
     codings = (issue.details.coding if issue.details else None) or []
     codes = [*(_word(coding.code) for coding in codings if coding.code), _word(issue.code)]
-    return Issue(_word(issue.severity), codes[0], tuple(dict.fromkeys(codes)))
+    severity = issue.severity if issue.severity in SEVERITIES else _OTHER
+    return Issue(severity, codes[0], tuple(dict.fromkeys(codes)))
 
 
 def _word(text: str) -> str:
-    """A server may write a patient's name anywhere; nothing of that form is a code."""
-    return text if _WORD.fullmatch(text) else _OTHER
+    """A server may write a patient's name anywhere, in small letters too."""
+    return text if is_code(text) else _OTHER
 
 
 class Outcomes:

@@ -120,6 +120,23 @@ def test_what_a_statement_leaves_out_is_asked_about_and_refused_to_nobody(tmp_pa
     assert "Encounter by _lastUpdated" in ask
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("Quillfeather", "FHIR of a version that is none"), ("3.0.2", "FHIR 3.0.2"), ("", "of no version")],
+)
+def test_a_version_is_repeated_only_where_it_is_one(tmp_path: Path, mappings: Path, said: str, told: str) -> None:
+    with a_visit(tmp_path, mappings) as visit:
+        fault = Fault(
+            effect=lambda _, answer: replace(answer, content={**answer.content, "fhirVersion": said}),
+            interactions=("metadata",),
+            times=None,
+        )
+        visit.server.faults.add(fault)
+        output = visit.says().output
+    assert told in output
+    assert "Quillfeather" not in output
+
+
 def test_a_search_that_is_refused_is_named_with_what_to_ask_for(tmp_path: Path, mappings: Path) -> None:
     with a_visit(tmp_path, mappings) as visit:
         visit.server.faults.add(

@@ -64,6 +64,21 @@ def ended(*codes: str, is_link: bool = False) -> SourceError:
     return caught.value
 
 
+@pytest.mark.parametrize("written", [NAME, NAME.lower(), f"MSG_{NAME.upper()}", "999001", "9990010019", "not-a-code"])
+def test_a_name_or_a_number_where_a_code_stands_is_not_repeated(written: str) -> None:
+    """In small letters or in capitals it has the form of a code of FHIR's, and six digits may be a hospital number."""
+    coded = {"severity": written, "code": written, "details": {"coding": [{"code": written}]}}
+    body = json.dumps({"resourceType": "OperationOutcome", "issue": [coded]}).encode()
+
+    assert written not in repr(issues_of(body))
+    assert written not in str(refusal(Answer(400, {}, body), request=SEARCH, outcomes=EPIC, now=NOW))
+
+
+@pytest.mark.parametrize("code", ["not-found", "business-rule", "MSG_NO_MATCH", "4119", "59133"])
+def test_codes_of_fhir_and_short_numbers_of_vendors_are(code: str) -> None:
+    assert [issue.code for issue in a_page(code, outcomes=Outcomes()).issues] == [code]
+
+
 @pytest.mark.behaviour(25)
 def test_each_issue_of_a_page_is_classified_and_none_is_data() -> None:
     page = a_page("4119", "59100", "4100", "4101", "77777")
