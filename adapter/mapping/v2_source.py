@@ -8,6 +8,7 @@ add to one resource, it is copied once).
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import dropwhile
 
 from adapter.mapping.rules import Block, Condition, Conversion, FieldRule, KeyPart, place
 from adapter.mapping.rules import Item as Role
@@ -216,7 +217,7 @@ class BlockSource:
         number, block = self.number, self.block
         yield f"def many_{number}(w, p, lines, i, sep):"
         yield "    g, made, cleared, faults = w.group, w.made, w.engine.cleared, w.engine.faults"
-        yield from self._others(made_of(block), indent=4, are_split=True)
+        yield from self._others([*made_of(block), *key_paths(block)], indent=4, are_split=True)
         if block.key:
             yield f"    k0, k1 = around_key_{number}(g)"
         is_shared_clock = bool(block.clock) and all(place(path).segment != self.segment for path in block.clock)
@@ -311,28 +312,35 @@ class BlockSource:
         if not shape:
             yield "        r = common.copy()"
             return
-        paths = {path for rule in shape.values() for path in (*rule.from_, *rule.using)}
-        paths |= {KIND_OF, self.block.rank or KIND_OF}
-        paths |= {path for part in self._own_key() for path in (*part.from_, *part.if_valued, *part.unless_valued)}
-        fields = sorted({place(path).field for path in paths})
+        fields = sorted(self._alike(shape))
         yield f"        like = ({', '.join(f'f[{field}]' for field in fields)},)"
         yield f"        shape = shape_{self.number}(like)"
         yield "        if shape is None:"
         yield "            r = {}"
         for index, rule in shape.items():
             yield from indented(12, self._rule(index, rule))
-        key = " + ".join(map(self._key_part, self._own_key())) or "''"
+        key = " + ".join(self._key_parts()[1][: self._key_alike(shape)]) or "''"
         yield f"            shape = r, kinds[{self._field(KIND_OF)}], {key}, {self._rank()}"
         yield f"            if not (cleared or faults): keep_shape_{self.number}(like, shape)"
         yield "        again, kind, k, rank = shape"
         yield "        r = common.copy()"
         yield "        r.update(again)"
 
-    def _own_key(self) -> list[KeyPart]:
-        """The parts of the key from the first to the last that come of this segment; none where they are not near."""
-        owns = [index for index, part in enumerate(self.block.key) if self._is_own(part)]
-        parts = list(self.block.key[owns[0] : owns[-1] + 1]) if owns else []
-        return parts if all(self._is_near(*p.from_, *p.if_valued, *p.unless_valued) for p in parts) else []
+    def _alike(self, shape: Mapping[int, FieldRule]) -> set[int]:
+        """The fields that decide what is remembered together. A sub-id, which may be new in each, is none of them."""
+        paths = {path for rule in shape.values() for path in (*rule.from_, *rule.using)}
+        return {place(path).field for path in (*paths, KIND_OF, self.block.rank or KIND_OF)}
+
+    def _key_alike(self, shape: Mapping[int, FieldRule]) -> int:
+        """How many of the key's own parts, from the first on, follow from these fields."""
+        alike = {f"{self.segment}-{field}" for field in self._alike(shape)}
+        count = 0
+        for part in dropwhile(lambda part: not self._is_own(part), self.block.key):
+            paths = (*part.from_, *part.if_valued, *part.unless_valued)
+            if not all(f"{place(path).segment}-{place(path).field}" in alike for path in paths):
+                break
+            count += 1
+        return count
 
     def _each(self, width: int, shape: Container[int]) -> Iterator[str]:
         """The rules for one segment of a run. Rules for fields far behind stand together under one test."""
@@ -379,8 +387,10 @@ class BlockSource:
         is_plain = rule.constant is not None and rule.to.isalpha() and not (rule.when or rule.clears or rule.with_)
         return is_plain and rule.keeps == "first" and len(others) == 1 and others[0] < index
 
-    def _entry_made(self, is_shared_clock: bool, shape: Container[int]) -> Iterator[str]:
-        own = ["k"] if shape and self._own_key() else self._key_parts()[1]
+    def _entry_made(self, is_shared_clock: bool, shape: Mapping[int, FieldRule]) -> Iterator[str]:
+        own = self._key_parts()[1]
+        if shape:
+            own = ["k", *own[self._key_alike(shape) :]]
         key = " + ".join(["k0", *own, "k1"]) if self.block.key else "''"
         clock = "clock" if is_shared_clock else "w.clock(p, f)"
         rank = "rank" if shape else self._rank()

@@ -79,11 +79,16 @@ class Reception:
     def __init__(self, inbox: Inbox, ring: KeyRing) -> None:
         self._inbox = inbox
         self._ring = ring
+        self._ring = ring
         self.row = Sealer(ring).row
 
     def append(self, batch: Sequence[Received]) -> None:
         """One durable transaction; StoreError if the disk refuses, and then nothing of it is stored."""
         self.store([self.row(each) for each in batch])
+
+    def is_quick(self, received: Received) -> bool:
+        """Whether `row` needs no file now: the first message of a day makes that day's key."""
+        return self._ring.has_at_hand(received.received_at.date())
 
     def store(self, rows: Sequence[InboxRow]) -> None:
         """The same of what is ready."""

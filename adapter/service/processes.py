@@ -100,7 +100,7 @@ async def _listen(
     settings: TrustSettings, reception: Reception, pushed: PushIntake, tally: Tally, stopping: threading.Event
 ) -> None:
     loop = asyncio.get_running_loop()
-    intake = Intake(reception.store, prepare=reception.row, loop=loop)
+    intake = Intake(reception.store, prepare=reception.row, is_quick=reception.is_quick, loop=loop)
     notified = Intake(pushed.append, loop=loop)
     intake.start()
     notified.start()

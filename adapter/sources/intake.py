@@ -93,16 +93,20 @@ class Intake:
         append: Append,
         *,
         prepare: Prepare | None = None,
+        is_quick: Callable[[Received], bool] | None = None,
         loop: Scheduler | None = None,
         max_batch: int = 2000,
     ) -> None:
-        """Without `prepare` what was received goes to `append` as it is."""
+        """Without `prepare` what was received goes to `append` as it is.
+
+        `is_quick`: whether `prepare` need wait for nothing now; else the writer does it, and the loop goes on.
+        """
         self._append = append
         self._prepare = prepare
+        self._is_quick = is_quick
         self._loop = loop
         self._max_batch = max_batch
-        self._turn: list[Any] = []
-        self._turn_done: list[Done] = []
+        self._turn: list[tuple[Any, Done]] = []
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._stopped = False
         self._is_failing = False
@@ -120,13 +124,16 @@ class Intake:
         Waking the writer once a turn, not once a message, gives large commits and few switches of the interpreter lock.
         """
         assert self._loop is not None, "submit needs a loop; keep() does not"
-        if not self._turn:
-            self._loop.call_soon(self._hand_over)
-        self._turn.append(self._ready(received))
-        self._turn_done.append(done)
+        ready = self._ready(received)
+        with self._closing:  # `stop` may be handing over in another thread
+            if not self._turn:
+                self._loop.call_soon(self._hand_over)
+            self._turn.append((ready, done))
 
     def _ready(self, received: Received) -> Any:
         if self._prepare is None or len(received.body) > _LONG_BYTES:
+            return received
+        if self._is_quick is not None and not self._is_quick(received):
             return received
         try:
             return self._prepare(received)
@@ -151,10 +158,10 @@ class Intake:
 
     def _hand_over(self) -> None:
         with self._closing:
-            turn, turn_done = self._turn, self._turn_done
-            self._turn, self._turn_done = [], []
+            turn, self._turn = self._turn, []
         if turn:
-            self._enqueue(_Job(turn, partial(self._wake, turn_done)))
+            ready, turn_done = zip(*turn, strict=True)
+            self._enqueue(_Job(ready, partial(self._wake, turn_done)))
 
     def _enqueue(self, job: _Job) -> None:
         with self._closing:
@@ -163,7 +170,7 @@ class Intake:
                 return
         job.tell(IntakeStopped("the intake has stopped"))
 
-    def _wake(self, turn_done: list[Done], error: Exception | None) -> None:
+    def _wake(self, turn_done: Sequence[Done], error: Exception | None) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(partial(_answer, turn_done, error))
 
@@ -216,6 +223,6 @@ def _size(jobs: Sequence[_Job]) -> int:
     return sum(len(job.received) for job in jobs)
 
 
-def _answer(turn_done: list[Done], error: Exception | None) -> None:
+def _answer(turn_done: Sequence[Done], error: Exception | None) -> None:
     for done in turn_done:
         done(error)

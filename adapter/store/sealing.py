@@ -117,6 +117,10 @@ class KeyRing:
             self._days[day] = key_id
         return key_id
 
+    def has_at_hand(self, day: date) -> bool:
+        """Whether the key of this day seals without a look into the file."""
+        return self._days.get(day) in self._ciphers
+
     def day_keys(self, days: Iterable[date]) -> dict[date, bytes]:
         """The live keys of those days that have one; for finding what can be destroyed."""
         found: dict[date, bytes] = {}

@@ -9,7 +9,7 @@ import pytest
 from adapter import config, mapping
 from adapter.errors import ExitCode, SetupError
 from adapter.mapping.rules import schemas
-from tests.unit.mapping_v2.messages import LONDON, PID, PV1, a_message, all_maps, state_maps
+from tests.unit.mapping_v2.messages import LONDON, OBR, PID, PV1, a_message, all_maps, state_maps
 
 
 @pytest.fixture
@@ -159,3 +159,29 @@ def test_a_bundle_refers_only_to_what_it_holds_and_is_the_same_each_time() -> No
 
 def test_the_generated_source_can_be_read() -> None:
     assert "def make_" in state_maps().compiled.source
+
+
+def observed(folder: Path, *orders: str) -> list[tuple[str, int]]:
+    """Key and rank of one result in a message for each OBR-25."""
+    maps = mapping.load_v2_maps(folder, wanted=mapping.STATE_TYPES)
+    found = []
+    for order in orders:
+        message = a_message("ORU^R01", PID, PV1, OBR.removesuffix("F") + order, "OBX|1|NM|CRP^^LAB|1.1|5|mg/L|||||F")
+        items = mapping.state(message, maps, timezone=LONDON).items
+        found += [(item.key, item.rank) for item in items if item.key.startswith("obs|")]
+    return found
+
+
+def test_the_rank_may_come_from_the_order_and_is_each_orders_own(folder: Path) -> None:
+    by_result = [rank for _, rank in observed(folder, "F", "C", "P", "F")]
+    spoil(folder, "OBX.yaml", "rank: OBX-11", "rank: OBR-25")
+    by_order = [rank for _, rank in observed(folder, "F", "C", "P", "F")]
+    assert len(set(by_result)) == 1
+    assert by_order[0] == by_order[3]
+    assert len(set(by_order)) == 3
+
+
+def test_a_key_may_hold_another_segment_between_parts_of_its_own(folder: Path) -> None:
+    spoil(folder, "OBX.yaml", "      - {from: OBX-4}\n", "      - {from: PV1-19.1}\n      - {from: OBX-4}\n")
+    ((key, _),) = observed(folder, "F")
+    assert key == "obs|F1|FBC|CRP|V7001|1.1"

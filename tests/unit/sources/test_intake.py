@@ -101,6 +101,68 @@ def test_what_comes_on_the_loop_is_made_ready_there_and_what_is_long_by_the_writ
     assert told == [None, None, None]
 
 
+def test_what_would_wait_is_made_ready_by_the_writer_and_the_loop_goes_on() -> None:
+    tried: list[int] = []
+    told: list[Exception | None] = []
+
+    def prepare(_: Received) -> bytes:
+        tried.append(threading.get_ident())
+        time.sleep(0.05)
+        raise OSError("the key file is full")
+
+    async def bring() -> tuple[int, float]:
+        intake = Intake(list.clear, prepare=prepare, is_quick=lambda _: False, loop=asyncio.get_running_loop())
+        intake.start()
+        began = time.monotonic()
+        for number in range(50):
+            intake.submit(a_message(b"%d" % number), told.append)
+        stood_s = time.monotonic() - began
+        while len(told) < 50:
+            await asyncio.sleep(0.001)
+        intake.stop()
+        return threading.get_ident(), stood_s
+
+    loop, stood_s = asyncio.run(bring())
+    assert len(tried) == 1
+    assert tried != [loop]
+    assert stood_s < 0.05
+    assert {type(error) for error in told} == {OSError}
+
+
+def test_what_comes_while_another_thread_hands_over_is_told_of_its_own_message_alone() -> None:
+    inside, handed_over = threading.Event(), threading.Event()
+    stored: list[bytes] = []
+    told: dict[str, Exception | None] = {}
+
+    def prepare(received: Received) -> bytes:
+        if received.body == b"2":
+            inside.set()
+            assert handed_over.wait(5)
+        return received.body
+
+    async def bring() -> None:
+        intake = Intake(stored.extend, prepare=prepare, loop=asyncio.get_running_loop())
+        intake.start()
+
+        def hand_over() -> None:
+            assert inside.wait(5)
+            intake._hand_over()  # what `stop` does first
+            handed_over.set()
+
+        other = threading.Thread(target=hand_over)
+        other.start()
+        for name in ("1", "2", "3"):
+            intake.submit(a_message(name.encode()), partial(told.__setitem__, name))
+        while len(told) < 3:
+            await asyncio.sleep(0.001)
+        other.join()
+        await asyncio.to_thread(intake.stop)
+
+    asyncio.run(bring())
+    assert told == {"1": None, "2": None, "3": None}
+    assert stored == [b"1", b"2", b"3"]
+
+
 def test_what_cannot_be_made_ready_is_told_to_its_sender_as_a_failure_to_store() -> None:
     refusals = [OSError("the key file is full"), OSError("the key file is full")]
     stored: list[bytes] = []

@@ -141,6 +141,17 @@ def test_another_process_sees_new_and_destroyed_keys(tmp_path: Path) -> None:
     assert not a_ring(tmp_path).holds(later)
 
 
+def test_a_day_key_is_at_hand_once_something_was_sealed_by_it_and_until_it_is_destroyed(tmp_path: Path) -> None:
+    ring = a_ring(tmp_path)
+    assert not ring.has_at_hand(DAY)
+    key_id = ring.day_key(DAY)
+    ring.seal(key_id, b"Zebedee Quill", b"message 1")
+    assert ring.has_at_hand(DAY)
+    assert not a_ring(tmp_path, create=False).has_at_hand(DAY)
+    ring.destroy([key_id])
+    assert not ring.has_at_hand(DAY)
+
+
 def test_a_destroyed_day_key_is_never_made_again(tmp_path: Path) -> None:
     ring = a_ring(tmp_path)
     first = ring.day_key(DAY)
