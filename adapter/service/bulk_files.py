@@ -99,7 +99,9 @@ class Sorting:
 
     def run(self) -> Iterator[Line]:
         """What names no patient, one by one; all else is in the parts when this has come to its end."""
-        self.affected |= {row.type for row in self._files if row.trouble and row.kind == "output"}
+        for row in self._files:
+            if row.trouble and row.kind == "output":
+                self.affected |= self._may_hold(row)
         buffer = max(_SHORTEST_BUFFER, _BUFFERS_BYTES // self.parts)
         with ExitStack() as stack:
             writers = [
@@ -148,12 +150,16 @@ class Sorting:
 
     def _report(self, row: FileRow, number: int) -> None:
         """Behaviour 47: file and line; the line itself stays where it is."""
-        self.affected.add(row.type)
+        self.affected |= self._may_hold(row)
         self.counts["broken-lines"] += 1
         self.troubles.setdefault(row.number, f"line {number}")
         if self.counts["broken-lines"] <= _MOST_LINES_TOLD:
             place = {"export": self._job.id, "file": row.number, "type": row.type, "line": number}
             log.error("a line of an export is broken", feed=self._job.source, **place)
+
+    def _may_hold(self, row: FileRow) -> frozenset[str]:
+        """What a file may lack that is not whole: its type, or anything where it says another than we asked for."""
+        return frozenset({row.type}) if row.type in self._asked else self._asked
 
     def deletions(self) -> Iterator[bytes]:
         """Bodies that tell what the server has deleted, one by one."""

@@ -224,12 +224,13 @@ def progress() -> Effect:
 
 
 def manifest() -> Effect:
-    """What is beside the files names patients, and so do their addresses; one more tells of deletions."""
+    """What is beside the files names patients, and so do their addresses and a type; one more tells of deletions."""
 
     def told(_: Request, answer: Answer) -> Answer:
         if "output" not in answer.content:
             return answer
         files = [{**each, "url": f"{each['url']}?{QUERY}&X-Signature={SIGNATURE}"} for each in answer.content["output"]]
+        files[-1]["type"] = SURNAME
         gone = {"type": "Bundle", "url": f"{answer.content['output'][0]['url']}?deleted=1&{QUERY}"}
         beside = {"request": f"https://x/$export?{QUERY}", "extension": {MARK: SURNAME}, "deleted": [gone]}
         return replace(answer, content={**answer.content, "output": files, **beside})

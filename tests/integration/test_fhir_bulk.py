@@ -1,6 +1,7 @@
 """Bulk exports of a FHIR server into a real store: how they are asked for, over restarts and faults."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from adapter.cli.status import read_status
 from adapter.errors import Halted
 from adapter.simulator import fhir_faults as faults
-from adapter.simulator.fhir_faults import Fault
+from adapter.simulator.fhir_faults import Answer, Fault, Request
 from adapter.simulator.fhir_search import outcome
 from adapter.simulator.fhir_server import FhirServer
 from tests.fakes.exporting_hospital import BULK, GROUP, storage
@@ -193,6 +194,24 @@ def test_a_file_that_is_refused_leaves_its_type_where_it_stood(export: Export, s
     assert here.states[0] == "partial"
     assert [name for name, since in stood.items() if not since] == ["Condition"]
     assert here.since["Condition"] != ""
+
+
+def test_a_lost_file_that_is_called_something_else_may_have_held_anything(export: Export, server: FhirServer) -> None:
+    def renamed(_: Request, answer: Answer) -> Answer:
+        files = answer.content.get("output")
+        if not files:
+            return answer
+        called = [{**each, "type": "Quillfeather" if each["type"] == "Condition" else each["type"]} for each in files]
+        return replace(answer, content={**answer.content, "output": called})
+
+    here = export(server)
+    server.faults.add(Fault(effect=renamed, interactions=("export-status",), times=None))
+    lost = Fault(effect=faults.status(404), interactions=("export-file",), resource_type="Condition", times=None)
+    server.faults.add(lost)
+    here.until_idle()
+
+    assert here.states[0] == "partial"
+    assert set(here.since.values()) == {""}
 
 
 def test_files_that_were_damaged_on_our_disk_are_fetched_again(
