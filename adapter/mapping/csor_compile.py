@@ -39,6 +39,10 @@ class Project(Protocol):
     ) -> Projection | None: ...
 
 
+_NEW_EACH_TIME = frozenset({"identifier"})
+"""Elements that no two resources share: to remember what they gave would only cost."""
+
+
 class Ready(NamedTuple):
     """A rule with its conversion; none where the fields are decided together."""
 
@@ -187,7 +191,7 @@ class _Writer:
                 f"    found = {values}",
                 f"    if {refused}: return None",
             ]
-        if ">" in condition.path:
+        if ">" in condition.path or parse_path(condition.path)[0].name in _NEW_EACH_TIME:
             self._lines += lines
             return
         # Many resources have the same part, and one that was let through is kept alive here.
@@ -386,12 +390,12 @@ def _only_step(path: str) -> str:
 
 
 def _only_part(ready: Ready) -> str:
-    """The element of the resource that alone decides a field, where it has parts of its own; else nothing."""
+    """The element of the resource that alone decides a field, where it has parts that come again; else nothing."""
     rule = ready.rule
     if ready.convert is None or len(rule.path) != 1 or ">" in rule.path[0]:
         return ""
     steps = parse_path(rule.path[0])
-    return steps[0].name if len(steps) > 1 else ""
+    return steps[0].name if len(steps) > 1 and steps[0].name not in _NEW_EACH_TIME else ""
 
 
 def _target(step: PathStep, depth: int) -> str:

@@ -67,5 +67,7 @@ def length_of(value: object) -> int:
     """Of all texts in it: what is remembered must not grow with what a sender writes."""
     if isinstance(value, str):
         return len(value)
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return sum(map(length_of, inner))
+    length = 0
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        length += len(inner) if type(inner) is str else length_of(inner)
+    return length

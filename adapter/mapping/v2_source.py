@@ -278,12 +278,13 @@ class BlockSource:
             if self._is_of_others(test):
                 yield f"    if not ({self._condition(test)}): return i"
         yield "    r, gone = w.copied(at), ()"
-        yield from self._loop(width, near=width)
-        for index, rule in enumerate(self.block.fields):
-            yield from indented(8, self._rule(index, rule))
+        body = [line for index, rule in enumerate(self.block.fields) for line in indented(8, self._rule(index, rule))]
+        yield from self._loop(width, near=_near([*self._entry(in_run=True), *body], width))
+        yield from body
         yield "        if cleared: gone += w.take_cleared(r)"
         yield "        if faults: w.tell(lines, i)"
         yield "        i += 1"
+        yield f"    if len(f) < {width}: f += empty"
         yield f"    g[{self.segment!r}] = f"
         yield "    w.put_back(at, r, gone)"
         yield from ("    return i", "")

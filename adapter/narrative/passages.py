@@ -130,9 +130,16 @@ def _line_start(text: str, at: int) -> int:
 
 def _sentences(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """What stands between two cuts, without the white space around it."""
+    whole = text[begin:end]
+    if not whole or whole.isspace():
+        return
+    cuts = [match.end() for match in _STOP.finditer(text, begin, end)]
+    if "\n" in whole:
+        cuts += _line_ends(whole, begin)
+        cuts.sort()
+    cuts.append(end)
     start = begin
-    stops = (match.end() for match in _STOP.finditer(text, begin, end))
-    for cut in [*sorted([*stops, *_line_ends(text, begin, end)]), end]:
+    for cut in cuts:
         bare = text[start:cut].strip()
         if bare:
             first = text.find(bare, start)
@@ -140,10 +147,10 @@ def _sentences(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
         start = cut
 
 
-def _line_ends(text: str, begin: int, end: int) -> Iterator[int]:
-    """Where a line ends that does not go on with its sentence in the next."""
+def _line_ends(whole: str, begin: int) -> Iterator[int]:
+    """Where a line ends that does not go on with its sentence in the next; `whole` begins at this place."""
     at = begin - 1
-    for line, following in pairwise(text[begin:end].split("\n")):
+    for line, following in pairwise(whole.split("\n")):
         at += len(line) + 1
         stripped = line.rstrip()
         if not stripped or stripped[-1] in _ENDS_LINE or not _is_joined(stripped, following.strip()):
