@@ -294,12 +294,12 @@ class BlockSource:
         if self.block.item is not Role.OBSERVATION or not self._is_near(KIND_OF, self.block.rank or KIND_OF):
             return {}
         fields = self.block.fields
-        tops = Counter(re.split(r"[.\[]", rule.to)[0] for rule in fields)
+        roots = Counter(_root(rule) for rule in fields)
         return {
             index: rule
             for index, rule in enumerate(fields)
             if rule.as_ in _COME_AGAIN
-            and tops[re.split(r"[.\[]", rule.to)[0]] == 1
+            and roots[_root(rule)] == 1
             and self._is_near(*rule.from_, *rule.using)
             and not (rule.when or rule.clears or rule.keeps != "first" or self._guard(index, rule))
         }
@@ -380,7 +380,7 @@ class BlockSource:
         """Whether nothing else fills its element at the top: then a whole run can start with it, and share it."""
         parent, _, name = rule.to.partition(".")
         is_plain = parent.isalpha() and (not name or name.isalpha())
-        return is_plain and sum(re.split(r"[.\[]", other.to)[0] == parent for other in self.block.fields) == 1
+        return is_plain and sum(_root(other) == parent for other in self.block.fields) == 1
 
     def _is_in_common(self, index: int, rule: FieldRule) -> bool:
         """Whether it is what an element is where the one other rule, before it, says nothing: a run begins with it."""
@@ -439,6 +439,11 @@ class BlockSource:
     def _condition(self, condition: Condition) -> str:
         field = self._field(condition.field) if condition.field else ""
         return tested(condition, field=field, of=self._condition, constants=self.constants)
+
+
+def _root(rule: FieldRule) -> str:
+    """The element of the resource that a rule fills, or fills a part of."""
+    return re.split(r"[.\[]", rule.to)[0]
 
 
 def _near(lines: Iterable[str], width: int) -> int:

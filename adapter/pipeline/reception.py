@@ -79,7 +79,6 @@ class Reception:
     def __init__(self, inbox: Inbox, ring: KeyRing) -> None:
         self._inbox = inbox
         self._ring = ring
-        self._ring = ring
         self.row = Sealer(ring).row
 
     def append(self, batch: Sequence[Received]) -> None:

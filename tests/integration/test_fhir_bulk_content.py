@@ -16,7 +16,7 @@ from adapter.simulator.fhir_server import FhirServer
 from adapter.simulator.fhir_versions import Change
 from adapter.store import audit
 from tests.acceptance.hospital import comparable
-from tests.fakes.exporting_hospital import BULK, GROUP
+from tests.fakes.exporting_hospital import BULK, GROUP, Exporting
 from tests.fakes.polled_hospital import END, changes, polled, polling_trust
 from tests.integration.exporting import (  # noqa: F401  (fixtures)
     LATE,
@@ -160,6 +160,14 @@ _NEW = {"code": {"coding": [{"system": "urn:lab", "code": "NEW"}]}}
 _MAKE_ROWS = ("Condition", "Encounter", "MedicationAdministration", "Observation", "QuestionnaireResponse")
 
 
+def _only_export(here: Exporting) -> None:
+    """Another export; nothing is processed meanwhile."""
+    here.next_day()
+    for _ in range(4):
+        here.exports.turn(threading.Event())
+        here.make_due()
+
+
 def _deletion(resource: dict[str, Any], *, at: datetime) -> Change:
     return Change(visible_at=at, resource=resource, is_deleted=True)
 
@@ -173,16 +181,10 @@ def test_a_deletion_that_is_known_before_its_resource_is_processed_withdraws_it(
     before = here.rows
     server.add([a_value(1, at=LATE - timedelta(hours=3), **_NEW)])
     server.advance(LATE - timedelta(hours=2))
-    here.next_day()
-    for _ in range(4):
-        here.exports.turn(threading.Event())  # nothing is processed meanwhile
-        here.make_due()
+    _only_export(here)
     server.add([_deletion({"resourceType": "Observation", "id": "late-1"}, at=LATE - timedelta(hours=1))])
     server.advance(LATE)
-    here.next_day()
-    for _ in range(4):
-        here.exports.turn(threading.Event())
-        here.make_due()
+    _only_export(here)
     waiting = here.trust.counts().get("deletion.told", 0)
     here.turn()
     here.turn()
